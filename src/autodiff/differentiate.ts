@@ -1,0 +1,73 @@
+import { IsonormError } from "../errors.js";
+import { type GraphBuilder, operatorKey, type Value } from "../graph/index.js";
+import type { Node } from "../onnx/types.js";
+import { type GradientContext, gradientRule } from "./registry.js";
+
+/**
+ * Reverse-mode differentiation. Appends to `b` the nodes that compute dL/dw for every w in `wrt`.
+ *
+ * Walks the forward nodes from the last to the first. Each value's adjoint is the sum of what the rules of its consumers give for it;
+ * when a node is reached, the adjoints of its outputs are complete, because every consumer comes later in the graph.
+ * A node takes part when its output depends on some w and the loss depends on its output.
+ *
+ * @param loss - a scalar (shape [])
+ * @param wrt - float32 values of the forward pass
+ * @returns dL/dw in the order of `wrt`, each of its w's shape; undefined where the loss does not depend on w
+ * @throws ISO_AUTODIFF_NO_RULE naming the node, where an operator on the way has no rule
+ */
+export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[]): readonly (Value | undefined)[] {
+  const forward = [...b.nodes];
+  const dependent = dependents(forward, wrt);
+  const adjoints = new Map<string, Value[]>([[loss.name, [b.scalar(1)]]]);
+
+  const adjoint = (name: string): Value | undefined => {
+    const terms = adjoints.get(name);
+    if (!terms || terms.length === 0) return undefined;
+    const total = terms.reduce((sum, term) => b.plus(sum, term));
+    adjoints.set(name, [total]);
+    return total;
+  };
+
+  for (const node of forward.reverse()) {
+    if (!node.outputs.some((name) => dependent.has(name))) continue;
+    const dy = node.outputs.map((name) => (dependent.has(name) ? adjoint(name) : undefined));
+    if (dy.every((value) => value === undefined)) continue;
+    const rule = gradientRule(node.op, node.domain);
+    if (!rule) throw noRule(node);
+    const context: GradientContext = {
+      b,
+      node,
+      attributes: node.attributes,
+      opset: b.opsets.get(node.domain) ?? 1,
+      inputs: node.inputs.map((name) => (name === "" ? undefined : b.value(name))),
+      outputs: node.outputs.map((name) => b.value(name)),
+      dy,
+      wants: (input) => dependent.has(node.inputs[input] ?? ""),
+    };
+    const gradients = rule(context);
+    gradients.forEach((gradient, index) => {
+      const name = node.inputs[index];
+      if (!gradient || !name || !dependent.has(name)) return;
+      const terms = adjoints.get(name);
+      if (terms) terms.push(gradient);
+      else adjoints.set(name, [gradient]);
+    });
+  }
+  return wrt.map((value) => adjoint(value.name));
+}
+
+/** Names of the values that depend on some value of `roots`, the roots themselves included. */
+function dependents(nodes: readonly Node[], roots: readonly Value[]): Set<string> {
+  const names = new Set(roots.map((root) => root.name));
+  for (const node of nodes) if (node.inputs.some((name) => names.has(name))) for (const name of node.outputs) names.add(name);
+  return names;
+}
+
+function noRule(node: Node): IsonormError {
+  const operator = operatorKey(node.op, node.domain);
+  return new IsonormError(
+    "ISO_AUTODIFF_NO_RULE",
+    `operator ${operator} (node ${node.name || node.outputs[0]}) lies between a trained weight and the loss and has no gradient rule`,
+    "Freeze the weights before it, or replace the operator in the model",
+  );
+}

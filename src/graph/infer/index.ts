@@ -1,0 +1,1 @@
+export { hasInference, type InferContext, type InferRule, infer, operatorKey, registerInference } from "./registry.js";

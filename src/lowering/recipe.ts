@@ -1,0 +1,23 @@
+import type { GraphBuilder, Value } from "../graph/index.js";
+import type { Node } from "../onnx/types.js";
+
+export type Target = "cpu" | "webgpu";
+
+/** What a recipe sees of an abstract node (domain `isonorm`). */
+export interface RecipeContext {
+  /** The lowered graph under construction. */
+  readonly b: GraphBuilder;
+  readonly node: Node;
+  /** The node's inputs in the lowered graph; undefined where an optional input is absent. */
+  readonly inputs: readonly (Value | undefined)[];
+  /** The types that the abstract node's outputs have. */
+  readonly outputs: readonly Value[];
+  /** Whether anything reads that output. */
+  needs(output: number): boolean;
+}
+
+/** Computes an abstract node's outputs with ONNX operators, in order; undefined where an output is not needed. */
+export type Recipe = (context: RecipeContext) => readonly (Value | undefined)[];
+
+/** The operators that are fast on one target: a recipe for each abstract operator, by its name. */
+export type RecipeSet = ReadonlyMap<string, Recipe>;
