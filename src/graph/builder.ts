@@ -1,5 +1,15 @@
-import { type Attributes, type DataType, elementCount, type Graph, int, ints, type Node, onnxDataType, type Tensor } from "../onnx/types.js";
 import { IsonormError } from "../errors.js";
+import {
+  type Attributes,
+  type DataType,
+  elementCount,
+  type Graph,
+  int,
+  ints,
+  type Node,
+  onnxDataType,
+  type Tensor,
+} from "../onnx/types.js";
 import { infer } from "./infer/index.js";
 import type { Value } from "./value.js";
 
@@ -9,8 +19,10 @@ export interface OperatorOptions {
   readonly domain?: string;
   /** Name of the node; outputs are named after it. A number is appended where the name is taken. */
   readonly name?: string;
-  /** Exact names for the outputs. */
+  /** Exact names for the outputs; "" for a name of the builder's making. So many outputs are made. */
   readonly outputNames?: readonly string[];
+  /** How many outputs are wanted, where no names are given: optional ones (MaxPool's indices, Dropout's mask) are made only when asked for. */
+  readonly outputs?: number;
 }
 
 /**
@@ -32,15 +44,12 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, Tensor>();
   readonly #values = new Map<string, Value>();
   readonly #scalars = new Map<string, Value>();
+  /** Names of values, and of nodes, each with the number to try next where it is asked for again. */
   readonly #taken = new Map<string, number>();
+  readonly #nodeNames = new Map<string, number>();
 
   constructor(options: { opset?: number; opsets?: ReadonlyMap<string, number> } = {}) {
-    this.opsets = new Map([
-      ["", options.opset ?? 21],
-      ["isonorm", 1],
-      ["com.microsoft", 1],
-      ...(options.opsets ?? []),
-    ]);
+    this.opsets = new Map([["", options.opset ?? 21], ["isonorm", 1], ["com.microsoft", 1], ...(options.opsets ?? [])]);
   }
 
   get nodes(): readonly Node[] {
@@ -59,7 +68,11 @@ export class GraphBuilder {
   value(name: string): Value {
     const value = this.#values.get(name);
     if (!value)
-      throw new IsonormError("ISO_GRAPH_INVALID", `no value is named "${name}"`, "Check that it is made before it is used");
+      throw new IsonormError(
+        "ISO_GRAPH_INVALID",
+        `no value is named "${name}"`,
+        "Check that it is made before it is used",
+      );
     return value;
   }
 
@@ -112,27 +125,46 @@ export class GraphBuilder {
     this.#outputs.push(value);
   }
 
-  /** Adds a node; returns its outputs in order. Throws ISO_GRAPH_SHAPE where the inputs do not fit the operator. */
-  add(op: string, inputs: readonly Operand[], attributes: Attributes = {}, options: OperatorOptions = {}): readonly Value[] {
+  /**
+   * Adds a node; returns its outputs in order: those asked for by `outputNames` or `outputs`, else those that the operator always has.
+   * Throws ISO_GRAPH_SHAPE where the inputs do not fit the operator.
+   */
+  add(
+    op: string,
+    inputs: readonly Operand[],
+    attributes: Attributes = {},
+    options: OperatorOptions = {},
+  ): readonly Value[] {
     const domain = options.domain ?? "";
-    const name = this.freshName(options.name ?? op);
+    const name = freshName(this.#nodeNames, options.name ?? op);
+    const wanted = options.outputNames ?? Array.from({ length: options.outputs ?? 0 }, () => "");
     const draft: Node = {
       op,
       domain,
       name,
-      inputs: inputs.map((value) => value?.name ?? ""),
-      outputs: options.outputNames ?? [],
+      inputs: inputs
+        .slice(0, inputs.findLastIndex((value) => value !== undefined) + 1)
+        .map((value) => value?.name ?? ""),
+      outputs: wanted,
       attributes,
     };
     const types = infer({ node: draft, inputs, attributes, opset: this.opsets.get(domain) ?? 1 });
-    const outputs = types.map((type, index) =>
-      options.outputNames && index >= options.outputNames.length
-        ? undefined
-        : this.#define({ ...type, name: options.outputNames?.[index] || this.freshName(index === 0 ? `${name}/y` : `${name}/y${index}`) }),
-    );
-    const made = outputs.filter((value) => value !== undefined);
-    this.#nodes.push({ ...draft, outputs: made.map((value) => value.name) });
-    return made;
+    if (wanted.length > types.length)
+      throw new IsonormError(
+        "ISO_GRAPH_SHAPE",
+        `${op} (node ${name}) has ${types.length} outputs, not ${wanted.length}`,
+        "Ask for fewer",
+      );
+    const outputs = types
+      .slice(0, wanted.length || types.length)
+      .map((type, index) =>
+        this.#define({
+          ...type,
+          name: wanted[index] || this.freshName(index === 0 ? `${name}/y` : `${name}/y${index}`),
+        }),
+      );
+    this.#nodes.push({ ...draft, outputs: outputs.map((value) => value.name) });
+    return outputs;
   }
 
   /** Adds a node and returns its first output. */
@@ -158,7 +190,8 @@ export class GraphBuilder {
   square = (x: Value) => this.op("Mul", [x, x]);
   matMul = (a: Value, b: Value) => this.op("MatMul", [a, b]);
   where = (condition: Value, a: Value, b: Value) => this.op("Where", [condition, a, b]);
-  cast = (x: Value, dtype: DataType) => (x.dtype === dtype ? x : this.op("Cast", [x], { to: int(onnxDataType[dtype]) }));
+  cast = (x: Value, dtype: DataType) =>
+    x.dtype === dtype ? x : this.op("Cast", [x], { to: int(onnxDataType[dtype]) });
   transpose = (x: Value, permutation: readonly number[]) => this.op("Transpose", [x], { perm: ints(permutation) });
   expand = (x: Value, shape: readonly number[]) => this.op("Expand", [x, this.int64(shape)]);
 
@@ -166,32 +199,36 @@ export class GraphBuilder {
   reshape(x: Value, shape: readonly number[]): Value {
     if (sameShape(x.shape, shape)) return x;
     if (elementCount(x.shape) !== elementCount(shape))
-      throw new IsonormError("ISO_GRAPH_SHAPE", `cannot reshape [${x.shape}] to [${shape}] (value ${x.name})`, "Check the shapes");
+      throw new IsonormError(
+        "ISO_GRAPH_SHAPE",
+        `cannot reshape [${x.shape}] to [${shape}] (value ${x.name})`,
+        "Check the shapes",
+      );
     return this.op("Reshape", [x, this.int64(shape)]);
   }
 
-  /** Sum over axes; over all without axes. */
+  /** Sum over axes; over all without axes, x itself over none. */
   sum(x: Value, axes?: readonly number[], keepDimensions = false): Value {
-    return this.op("ReduceSum", [x, axes && this.int64(axes)], { keepdims: int(keepDimensions ? 1 : 0) });
+    return axes?.length === 0 ? x : this.reduce("ReduceSum", x, axes, keepDimensions);
   }
 
+  /** Mean over axes; over all without axes, x itself over none. */
   mean(x: Value, axes?: readonly number[], keepDimensions = false): Value {
-    return this.op("ReduceMean", [x, axes && this.int64(axes)], { keepdims: int(keepDimensions ? 1 : 0) });
+    return axes?.length === 0 ? x : this.reduce("ReduceMean", x, axes, keepDimensions);
   }
 
-  /** A name that no value or node has yet. */
+  /** The reduction `op` over axes. These are an input from opset 13 (ReduceSum) or 18 (the others) on, an attribute before. */
+  reduce(op: `Reduce${string}`, x: Value, axes?: readonly number[], keepDimensions = false): Value {
+    const keepdims = int(keepDimensions ? 1 : 0);
+    if (!axes) return this.op(op, [x], { keepdims });
+    return (this.opsets.get("") ?? 1) >= (op === "ReduceSum" ? 13 : 18)
+      ? this.op(op, [x, this.int64(axes)], { keepdims })
+      : this.op(op, [x], { axes: ints(axes), keepdims });
+  }
+
+  /** A name that no value has yet. */
   freshName(base: string): string {
-    let count = this.#taken.get(base);
-    if (count === undefined) {
-      this.#taken.set(base, 1);
-      return base;
-    }
-    let name: string;
-    do name = `${base}_${count++}`;
-    while (this.#taken.has(name));
-    this.#taken.set(base, count);
-    this.#taken.set(name, 1);
-    return name;
+    return freshName(this.#taken, base);
   }
 
   /** The graph built so far. Input and output types are concrete. */
@@ -217,11 +254,29 @@ export class GraphBuilder {
 
   #define(value: Value): Value {
     if (this.#values.has(value.name))
-      throw new IsonormError("ISO_GRAPH_INVALID", `two values are named "${value.name}"`, "Give each value a name of its own");
+      throw new IsonormError(
+        "ISO_GRAPH_INVALID",
+        `two values are named "${value.name}"`,
+        "Give each value a name of its own",
+      );
     if (!this.#taken.has(value.name)) this.#taken.set(value.name, 1);
     this.#values.set(value.name, value);
     return value;
   }
+}
+
+function freshName(taken: Map<string, number>, base: string): string {
+  let count = taken.get(base);
+  if (count === undefined) {
+    taken.set(base, 1);
+    return base;
+  }
+  let name: string;
+  do name = `${base}_${count++}`;
+  while (taken.has(name));
+  taken.set(base, count);
+  taken.set(name, 1);
+  return name;
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {

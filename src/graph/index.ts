@@ -1,3 +1,23 @@
+export {
+  attributeDataType,
+  attributeFloat,
+  attributeFloats,
+  attributeInt,
+  attributeInts,
+  attributeString,
+  attributeTensor,
+} from "./attributes.js";
 export { GraphBuilder, type Operand, type OperatorOptions, sameShape } from "./builder.js";
-export { hasInference, type InferContext, type InferRule, infer, operatorKey, registerInference } from "./infer/index.js";
+export {
+  broadcastShapes,
+  hasInference,
+  type InferContext,
+  type InferRule,
+  infer,
+  operatorKey,
+  registerInference,
+  transposedWindowGeometry,
+  type WindowGeometry,
+  windowGeometry,
+} from "./infer/index.js";
 export type { TensorType, Value } from "./value.js";
