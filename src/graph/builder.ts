@@ -155,14 +155,12 @@ export class GraphBuilder {
         `${op} (node ${name}) has ${types.length} outputs, not ${wanted.length}`,
         "Ask for fewer",
       );
-    const outputs = types
-      .slice(0, wanted.length || types.length)
-      .map((type, index) =>
-        this.#define({
-          ...type,
-          name: wanted[index] || this.freshName(index === 0 ? `${name}/y` : `${name}/y${index}`),
-        }),
-      );
+    const outputs = types.slice(0, wanted.length || types.length).map((type, index) =>
+      this.#define({
+        ...type,
+        name: wanted[index] || this.freshName(index === 0 ? `${name}/y` : `${name}/y${index}`),
+      }),
+    );
     this.#nodes.push({ ...draft, outputs: outputs.map((value) => value.name) });
     return outputs;
   }

@@ -1,9 +1,18 @@
 import "./convolution.js";
+import "./einsum.js";
 import "./elementwise.js";
+import "./fused.js";
+import "./generation.js";
+import "./indexing.js";
 import "./isonorm.js";
+import "./losses.js";
 import "./matmul.js";
+import "./normalization.js";
+import "./pooling.js";
 import "./reductions.js";
+import "./resizing.js";
 import "./shape.js";
+import "./slicing.js";
 
 export { broadcastShapes } from "./broadcast.js";
 export { hasInference, type InferContext, type InferRule, infer, operatorKey, registerInference } from "./registry.js";

@@ -149,8 +149,9 @@ registerInference("Split", (context) => {
 });
 
 function evenParts(context: InferContext, size: number): readonly number[] {
-  const parts = attributeInt(context.attributes, "num_outputs") ?? context.node.outputs.length;
-  if (parts < 1) throw shapeError(context, "needs part sizes, num_outputs or names for its outputs");
+  const named = context.opset < 18 ? context.node.outputs.length : 0;
+  const parts = attributeInt(context.attributes, "num_outputs", named);
+  if (parts < 1) throw shapeError(context, "needs part sizes, or the number of parts in num_outputs");
   const part = Math.ceil(size / parts);
   const last = size - part * (parts - 1);
   if (last < 0 || (context.opset < 18 && last !== part))
