@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { IsonormError } from "../errors.js";
+
+/**
+ * Everything that decides a training, apart from the data itself and the machine. It stands in run.json; a resumed run must have the same.
+ */
+export const trainSettings = z.strictObject({
+  /** Name of a built-in model, or the path of an .onnx file; "auto" chooses by the data. */
+  model: z.string().min(1).default("auto"),
+  /** Channels of a built-in image model's first stage. */
+  width: z.int().positive().max(4096).optional(),
+  /** Widths of an MLP's hidden layers. */
+  hidden: z.array(z.int().positive().max(65536)).min(1).max(64).optional(),
+
+  /** Passes over the training split; a fraction trains part of a pass, with the whole schedule compressed into it. "auto" by size. */
+  epochs: z.union([z.literal("auto"), z.number().positive().max(1e6)]).default("auto"),
+  batchSize: z.union([z.literal("auto"), z.int().positive().max(65536)]).default("auto"),
+  seed: z
+    .int()
+    .nonnegative()
+    .max(2 ** 32 - 1)
+    .default(0),
+
+  /** Effective learning rate of the scale-invariant weights. */
+  elr: z.number().default(2 ** -8.5),
+  /** Learning rate of the weights that are not scale-invariant. */
+  lr: z.number().nonnegative().default(0.05),
+  /** S of the scale-invariant linear layer; undefined is 2.5 sqrt(classes). */
+  scale: z.number().positive().optional(),
+  headNorm: z.enum(["tensor", "row"]).default("tensor"),
+  headFeatures: z.enum(["raw", "unit"]).default("raw"),
+  /** "none" leaves the norm free: the plain baseline, whose learning rate is `lr` for all weights. */
+  fixedNorm: z.enum(["tensor", "channel", "none"]).default("tensor"),
+  baseRule: z.enum(["sgd", "angular"]).default("sgd"),
+  optimizer: z.enum(["sgd", "adam"]).default("sgd"),
+  momentum: z.number().min(0).max(0.9999).default(0.9),
+  nesterov: z.boolean().default(false),
+  beta2: z.number().min(0).max(0.99999).default(0.999),
+  /** Only for the plain baseline (`fixedNorm: "none"`). */
+  weightDecay: z.number().nonnegative().default(0),
+  schedule: z.enum(["cosine", "linear", "constant"]).default("cosine"),
+  /** Share of the steps in which the learning rates rise linearly from 0. */
+  warmup: z.number().min(0).max(0.9).default(0),
+  /** Largest global gradient norm; undefined does not clip. */
+  clip: z.number().positive().optional(),
+  /** Decay per step of a moving average of the weights that validation and export use; undefined keeps none. */
+  ema: z.number().gt(0).lt(1).optional(),
+
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+  classWeights: z.union([z.enum(["none", "auto"]), z.record(z.string(), z.number().positive())]).default("none"),
+  /** "auto" chooses by the data. */
+  augmentation: z.union([z.enum(["auto", "none"]), z.record(z.string(), z.unknown())]).default("auto"),
+
+  /** Which weights the run ends with: those of the epoch with the best validation accuracy (ties: loss), or the last. */
+  keep: z.enum(["best", "last"]).default("best"),
+  /** Stop when validation accuracy and loss have not improved for that many epochs; undefined never. */
+  patience: z.int().positive().optional(),
+});
+
+export type TrainSettings = z.output<typeof trainSettings>;
+
+/** Fills in defaults. Throws ISO_ARGUMENT naming the setting, ISO_ELR_INVALID for an effective learning rate that is not positive. */
+export function parseTrainSettings(input: z.input<typeof trainSettings>): TrainSettings {
+  if (input.elr !== undefined && !(input.elr > 0 && Number.isFinite(input.elr)))
+    throw new IsonormError(
+      "ISO_ELR_INVALID",
+      `the effective learning rate must be a positive number, but is ${input.elr}`,
+      "Leave it out for the default 2^-8.5 (0.00276), or search for it",
+    );
+  const parsed = trainSettings.safeParse(input);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `setting ${issue.path.join(".") || "(settings)"} is wrong: ${issue.message}`,
+      "See isonorm train --help for what it takes",
+    );
+  }
+  const settings = parsed.data;
+  if (settings.weightDecay > 0 && settings.fixedNorm !== "none")
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `weight decay ${settings.weightDecay} has no place beside the fixed norm, which takes over its effect`,
+      "Leave weight decay out, or compare with the plain baseline (--fixed-norm none)",
+    );
+  return settings;
+}
+
+/** Training steps of a whole run. At least one. */
+export function totalSteps(epochs: number, stepsPerEpoch: number): number {
+  return Math.max(1, Math.round(epochs * stepsPerEpoch));
+}
+
+/** Batch size for data that the user chose none for: about 20 steps a pass for small data, at most 128. */
+export function defaultBatchSize(examples: number): number {
+  return examples >= 5000
+    ? 128
+    : examples >= 500
+      ? 64
+      : Math.max(4, 2 ** Math.round(Math.log2(Math.max(examples, 32) / 16)));
+}
+
+/** Passes over the data that the user chose no number for: small data needs more of them to make enough steps. */
+export function defaultEpochs(examples: number): number {
+  if (examples >= 50_000) return 10;
+  if (examples >= 5_000) return 20;
+  return 40;
+}

@@ -1,0 +1,104 @@
+import { Random } from "../data/index.js";
+import { IsonormError } from "../errors.js";
+import type { GraphBuilder, Value } from "../graph/index.js";
+import { elementCount, float, type Graph, type Node } from "../onnx/types.js";
+
+/** A running statistic's value after the step. */
+export interface StatisticUpdate {
+  /** The state tensor's name. */
+  readonly name: string;
+  readonly next: Value;
+}
+
+/** A dropout mask that is fed from outside, so that a resumed run draws the same one. */
+export interface DropoutMask {
+  /** The graph's input: 0 where an element is dropped, 1 / (1 - ratio) where it is kept. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly ratio: number;
+}
+
+/** Names of the running means and variances of a model's batch normalisations. */
+export function runningStatistics(graph: Graph): readonly string[] {
+  const names = new Set<string>();
+  for (const node of graph.nodes) {
+    if (node.op !== "BatchNormalization" || node.domain !== "") continue;
+    for (const name of node.inputs.slice(3, 5)) {
+      if (!graph.initializers.has(name))
+        throw new IsonormError(
+          "ISO_MODEL_UNSUITABLE",
+          `running statistic ${name} of batch normalisation ${node.name || node.outputs[0]} is computed, not stored`,
+          "Export the model with its running statistics as initializers",
+        );
+      names.add(name);
+    }
+  }
+  return [...names];
+}
+
+/**
+ * Gives the nodes that act otherwise in training their training form while a model is inlined: batch normalisation takes the batch's own
+ * statistics and moves the running ones, dropout multiplies by a mask.
+ */
+export class TrainingForm {
+  readonly statistics: StatisticUpdate[] = [];
+  readonly masks: DropoutMask[] = [];
+
+  /** The node's outputs in training form; undefined where it is the same as in inference. */
+  replace(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] | undefined {
+    if (node.domain !== "") return undefined;
+    if (node.op === "BatchNormalization") return [this.#batchNormalization(b, node, inputs)];
+    if (node.op === "Dropout") return [this.#dropout(b, node, inputs)];
+    return undefined;
+  }
+
+  /**
+   * running' = momentum running + (1 - momentum) batch, where the batch's variance counts with n / (n - 1), n values a channel: the unbiased
+   * estimate, as PyTorch has it.
+   */
+  #batchNormalization(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): Value {
+    const [x, scale, bias, runningMean, runningVariance] = inputs as readonly Value[];
+    const momentum = attributeNumber(node, "momentum", 0.9);
+    const [y, mean, variance] = b.abstract(
+      "BatchNormTraining",
+      [x!, scale!, bias!],
+      { epsilon: float(attributeNumber(node, "epsilon", 1e-5)) },
+      node.name || undefined,
+    );
+    const values = elementCount(x!.shape) / x!.shape[1]!;
+    const move = (running: Value, batch: Value, factor: number): void => {
+      const kept = b.times(running, b.scalar(momentum));
+      this.statistics.push({ name: running.name, next: b.plus(kept, b.times(batch, b.scalar(factor))) });
+    };
+    move(runningMean!, mean!, 1 - momentum);
+    move(runningVariance!, variance!, ((1 - momentum) * values) / Math.max(1, values - 1));
+    return y!;
+  }
+
+  #dropout(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): Value {
+    const x = inputs[0]!;
+    const constant = inputs[1]?.constant;
+    const ratio = constant ? Number(constant.data[0]) : attributeNumber(node, "ratio", 0.5);
+    if (ratio === 0) return b.identity(x);
+    const mask = b.input(b.freshName(`${node.name || "dropout"}/mask`), "float32", x.shape);
+    this.masks.push({ name: mask.name, shape: mask.shape, ratio });
+    return b.times(x, mask);
+  }
+}
+
+/** A step's masks: a function of (seed, mask, step). */
+export function drawMasks(masks: readonly DropoutMask[], seed: number, step: number): Record<string, Float32Array> {
+  const drawn: Record<string, Float32Array> = {};
+  for (const { name, shape, ratio } of masks) {
+    const random = new Random(seed, "dropout", name).at(step);
+    const threshold = ratio * 2 ** 32;
+    const kept = 1 / (1 - ratio);
+    drawn[name] = Float32Array.from({ length: elementCount(shape) }, () => (random.uint32() < threshold ? 0 : kept));
+  }
+  return drawn;
+}
+
+function attributeNumber(node: Node, name: string, otherwise: number): number {
+  const attribute = node.attributes[name];
+  return attribute?.kind === "float" || attribute?.kind === "int" ? Number(attribute.value) : otherwise;
+}
