@@ -20,4 +20,18 @@ export {
   type WindowGeometry,
   windowGeometry,
 } from "./infer/index.js";
+export { type InlineOptions, inline } from "./inline.js";
+export {
+  consumers,
+  eliminateCommonSubexpressions,
+  eliminateDeadNodes,
+  foldIdentities,
+  inferGraph,
+  materialiseConstants,
+  producers,
+  pruneInitializers,
+  readNames,
+  replaceValue,
+  topologicalOrder,
+} from "./rewrite/index.js";
 export type { TensorType, Value } from "./value.js";

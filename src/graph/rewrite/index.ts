@@ -1,0 +1,9 @@
+export { inferGraph, materialiseConstants } from "./constants.js";
+export {
+  eliminateCommonSubexpressions,
+  eliminateDeadNodes,
+  foldIdentities,
+  pruneInitializers,
+} from "./eliminate.js";
+export { consumers, producers, readNames, topologicalOrder } from "./order.js";
+export { replaceValue } from "./substitute.js";
