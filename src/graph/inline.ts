@@ -80,7 +80,10 @@ class Replay {
   node(node: Node): void {
     const domain = node.domain === "ai.onnx" ? "" : node.domain;
     const inputs = node.inputs.map((name) => (name === "" ? undefined : this.value(name, node)));
-    if (domain === "" && node.op === "If") return this.branch(node, inputs[0]);
+    if (domain === "" && node.op === "If") {
+      this.branch(node, inputs[0]);
+      return;
+    }
     if (Object.values(node.attributes).some(({ kind }) => kind === "graph" || kind === "graphs"))
       throw new IsonormError(
         "ISO_ONNX_UNSUPPORTED",

@@ -3,7 +3,7 @@ import { attributeInts } from "../attributes.js";
 import { consumers, producers, readNames } from "./order.js";
 import { renameReads } from "./substitute.js";
 
-/** Drops the nodes that no graph output depends on, and outputs of the others that nobody reads at their end. */
+/** Drops the nodes that no graph output depends on. */
 export function eliminateDeadNodes(graph: Graph): Graph {
   const needed = new Set(graph.outputs.map(({ name }) => name));
   const made = producers(graph);

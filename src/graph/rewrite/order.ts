@@ -50,37 +50,35 @@ export function topologicalOrder(graph: Graph): Graph {
   const made = producers(graph);
   const ordered: Node[] = [];
   const state = new Map<Node, "entered" | "done">();
-  // Depth first with a stack of our own: graphs are thousands of nodes deep.
+  // Depth first with a stack of our own: graphs are thousands of nodes deep. `path` holds the nodes entered and not done.
+  const path: Node[] = [];
   for (const root of graph.nodes) {
     const stack = [root];
     while (stack.length > 0) {
       const node = stack.at(-1)!;
-      if (state.get(node) !== "entered") {
-        if (state.get(node) === "done") {
-          stack.pop();
-          continue;
-        }
+      if (state.get(node) === undefined) {
         state.set(node, "entered");
+        path.push(node);
         for (const name of readNames(node).toReversed()) {
           const producer = made.get(name);
           if (!producer || state.get(producer) === "done") continue;
-          if (state.get(producer) === "entered") throw cycle(stack, producer, state);
+          if (state.get(producer) === "entered") throw cycle(path.slice(path.indexOf(producer)));
           stack.push(producer);
         }
         continue;
       }
       stack.pop();
+      if (state.get(node) === "done") continue;
       state.set(node, "done");
+      path.pop();
       ordered.push(node);
     }
   }
   return { ...graph, nodes: ordered };
 }
 
-/** The nodes entered and not done are the path that led here; the cycle is its part from `first` on. */
-function cycle(stack: readonly Node[], first: Node, state: ReadonlyMap<Node, string>): IsonormError {
-  const path = stack.filter((node, index) => state.get(node) === "entered" && stack.indexOf(node) === index);
-  const names = [...path.slice(path.indexOf(first)), first].map((node) => node.name || node.outputs[0]);
+function cycle(path: readonly Node[]): IsonormError {
+  const names = [...path, path[0]!].map((node) => node.name || node.outputs[0]);
   return new IsonormError(
     "ISO_GRAPH_INVALID",
     `the graph has a cycle: ${names.join(" needs ")}`,
