@@ -53,6 +53,9 @@ export interface ValueInfo {
 export type Attribute =
   | { readonly kind: "int"; readonly value: number }
   | { readonly kind: "ints"; readonly value: readonly number[] }
+  /** An int, or a list with an int, that a number cannot hold exactly (INT64_MAX as an open end, for one). */
+  | { readonly kind: "bigint"; readonly value: bigint }
+  | { readonly kind: "bigints"; readonly value: readonly bigint[] }
   | { readonly kind: "float"; readonly value: number }
   | { readonly kind: "floats"; readonly value: readonly number[] }
   | { readonly kind: "string"; readonly value: string }

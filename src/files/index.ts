@@ -1,0 +1,1 @@
+export { type FileSystem, writeFileAtomically } from "./atomicWrite.js";

@@ -1,0 +1,2 @@
+export { readModel } from "./readModel.js";
+export { writeModel } from "./writeModel.js";
