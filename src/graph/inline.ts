@@ -10,6 +10,11 @@ export interface InlineOptions {
   readonly prefix?: string;
   /** Sizes of symbolic dimensions, for graph inputs that no binding names. */
   readonly dimensions?: ReadonlyMap<string, number>;
+  /**
+   * Asked for every node, with its inputs in the builder: gives the node's outputs if it builds something else in its place (a training
+   * form, a composition), undefined to have the node replayed as it is.
+   */
+  readonly replace?: (node: Node, inputs: readonly (Value | undefined)[]) => readonly Value[] | undefined;
 }
 
 /**
@@ -57,7 +62,7 @@ export function inline(
   }
   for (const input of graph.inputs)
     if (!values.has(input.name)) values.set(input.name, addInput(b, input, prefix, dimensions));
-  const replay = new Replay(b, model.opsets, prefix, values);
+  const replay = new Replay(b, model.opsets, prefix, values, options.replace);
   replay.graph(graph);
   return values;
 }
@@ -69,6 +74,7 @@ class Replay {
     readonly opsets: ReadonlyMap<string, number>,
     readonly prefix: string,
     readonly values: Map<string, Value>,
+    readonly replace: InlineOptions["replace"],
   ) {}
 
   graph(graph: Graph): void {
@@ -90,6 +96,14 @@ class Replay {
         `node ${nameOf(node)} (${node.op}) holds a graph of its own`,
         "Export the model without control flow, for example by tracing it with fixed shapes",
       );
+    const replacement = this.replace?.(node, inputs);
+    if (replacement) {
+      replacement.forEach((value, index) => {
+        const name = node.outputs[index];
+        if (name) this.define(name, value);
+      });
+      return;
+    }
     this.checkOpset(node, domain);
     if (domain === "" && node.op === "Constant") {
       const opset = this.b.opsets.get("") ?? 1;
