@@ -1,6 +1,7 @@
 import { IsonormError } from "../errors.js";
-import { type GraphBuilder, operatorKey, type Value } from "../graph/index.js";
+import { type GraphBuilder, operatorKey, sameShape, type Value } from "../graph/index.js";
 import type { Node } from "../onnx/types.js";
+import { constantLike } from "./constantLike.js";
 import { type GradientContext, gradientRule } from "./registry.js";
 
 /**
@@ -8,7 +9,8 @@ import { type GradientContext, gradientRule } from "./registry.js";
  *
  * Walks the forward nodes from the last to the first. Each value's adjoint is the sum of what the rules of its consumers give for it;
  * when a node is reached, the adjoints of its outputs are complete, because every consumer comes later in the graph.
- * A node takes part when its output depends on some w and the loss depends on its output.
+ * A node takes part when its output depends on some w and the loss depends on its output. Only floating-point values carry a
+ * dependence: what passes through integers or booleans (shapes, indices, comparisons) is locally constant.
  *
  * @param loss - a scalar (shape [])
  * @param wrt - float32 values of the forward pass
@@ -16,9 +18,15 @@ import { type GradientContext, gradientRule } from "./registry.js";
  * @throws ISO_AUTODIFF_NO_RULE naming the node, where an operator on the way has no rule
  */
 export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[]): readonly (Value | undefined)[] {
+  if (loss.shape.length > 0)
+    throw new IsonormError(
+      "ISO_GRAPH_SHAPE",
+      `the loss ${loss.name} has shape [${loss.shape}], not []`,
+      "Reduce it to a scalar before differentiating",
+    );
   const forward = [...b.nodes];
-  const dependent = dependents(forward, wrt);
-  const adjoints = new Map<string, Value[]>([[loss.name, [b.scalar(1)]]]);
+  const dependent = dependents(b, forward, wrt);
+  const adjoints = new Map<string, Value[]>([[loss.name, [constantLike(b, 1, loss)]]]);
 
   const adjoint = (name: string): Value | undefined => {
     const terms = adjoints.get(name);
@@ -48,6 +56,7 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
     gradients.forEach((gradient, index) => {
       const name = node.inputs[index];
       if (!gradient || !name || !dependent.has(name)) return;
+      expectType(node, index, gradient, b.value(name));
       const terms = adjoints.get(name);
       if (terms) terms.push(gradient);
       else adjoints.set(name, [gradient]);
@@ -56,11 +65,26 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
   return wrt.map((value) => adjoint(value.name));
 }
 
-/** Names of the values that depend on some value of `roots`, the roots themselves included. */
-function dependents(nodes: readonly Node[], roots: readonly Value[]): Set<string> {
+const floatingPoint: ReadonlySet<string> = new Set(["float32", "float64", "float16", "bfloat16"]);
+
+/** Names of the floating-point values that depend on some value of `roots`, the roots themselves included. */
+function dependents(b: GraphBuilder, nodes: readonly Node[], roots: readonly Value[]): Set<string> {
   const names = new Set(roots.map((root) => root.name));
-  for (const node of nodes) if (node.inputs.some((name) => names.has(name))) for (const name of node.outputs) names.add(name);
+  for (const node of nodes)
+    if (node.inputs.some((name) => names.has(name)))
+      for (const name of node.outputs) if (floatingPoint.has(b.value(name).dtype)) names.add(name);
   return names;
+}
+
+/** A gradient of another type than its value's is a mistake in the rule; without this check it would surface far away. */
+function expectType(node: Node, index: number, gradient: Value, value: Value): void {
+  if (gradient.dtype === value.dtype && sameShape(gradient.shape, value.shape)) return;
+  throw new IsonormError(
+    "ISO_INTERNAL",
+    `the gradient rule of ${operatorKey(node.op, node.domain)} (node ${node.name}) gives ${gradient.dtype} [${gradient.shape}] ` +
+      `for input ${index}, which is ${value.dtype} [${value.shape}]`,
+    "Report which model this is",
+  );
 }
 
 function noRule(node: Node): IsonormError {

@@ -1,1 +1,10 @@
-export {};
+import "./activation.js";
+import "./dropout.js";
+import "./einsum.js";
+import "./elementwise.js";
+import "./indexing.js";
+import "./matmul.js";
+import "./pad.js";
+import "./reductions.js";
+import "./shape.js";
+import "./softmax.js";

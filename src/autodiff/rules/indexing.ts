@@ -1,0 +1,128 @@
+import { attributeInt, attributeString, type GraphBuilder, type Value } from "../../graph/index.js";
+import { elementCount, int, type Node, string } from "../../onnx/types.js";
+import { zerosLike } from "../constantLike.js";
+import { type GradientRule, registerGradient } from "../registry.js";
+import { embed } from "./embedding.js";
+import { constantNumbers, frontAxis, unsupported } from "./operands.js";
+
+// Reading by index, y_j = x[i(j)], and writing by index. An element that is read several times gets the sum of what its readers get, so
+// the transpose of a gather is a scatter that adds.
+
+/**
+ * y[p, k, q] = x[p, indices[k], q], with p the axes before `axis`, q those after: dx[p, i, q] = sum over k with indices[k] = i of dy[p, k, q].
+ * For one constant index this is dy among zeros.
+ */
+const Gather: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy], opset }) => {
+  const axis = frontAxis(attributeInt(attributes, "axis", 0), x!.shape.length);
+  const [before, size, after] = [x!.shape.slice(0, axis), x!.shape[axis]!, x!.shape.slice(axis + 1)];
+  const count = elementCount(indices!.shape);
+  const read = b.reshape(dy!, [...before, count, ...after]);
+  const index = count === 1 ? constantNumbers(indices)?.[0] : undefined;
+  if (index !== undefined) {
+    const places = x!.shape.map((_, i) => ({ start: i === axis ? frontAxis(index, size) : 0, step: 1 }));
+    return [embed(b, read, x!.shape, places)];
+  }
+  const [outer, inner] = [elementCount(before), elementCount(after)];
+  const rows = b.reshape(outer === 1 ? read : leadingAxis(b, b.reshape(read, [outer, count, inner])), [
+    count,
+    outer * inner,
+  ]);
+  const sums = addedRows(b, rows, indices!, size, opset);
+  const back = outer === 1 ? sums : leadingAxis(b, b.reshape(sums, [size, outer, inner]));
+  return [b.reshape(back, x!.shape)];
+};
+
+/** [a, b, c] to [b, a, c]. */
+function leadingAxis(b: GraphBuilder, x: Value): Value {
+  return b.transpose(x, [1, 0, 2]);
+}
+
+/**
+ * [count, width] to [size, width]: row i is the sum of the rows whose index is i.
+ * ScatterND adds since opset 16. Before, a product with the matrix of one-hot indices does the same in more time.
+ */
+function addedRows(b: GraphBuilder, rows: Value, indices: Value, size: number, opset: number): Value {
+  const [count, width] = rows.shape as readonly [number, number];
+  if (opset >= 16)
+    return b.op("ScatterND", [zerosLike(b, [size, width], rows), b.reshape(indices, [count, 1]), rows], {
+      reduction: string("add"),
+    });
+  const values = b.constant({ dtype: "float32", shape: [2], data: Float32Array.of(0, 1) }, "offOn");
+  const hot = b.op("OneHot", [b.reshape(indices, [count]), b.int64([size]), values], { axis: int(0) });
+  return b.matMul(b.cast(hot, rows.dtype), rows);
+}
+
+/** y has the shape of the indices; y[..., j, ...] = x[..., indices[..., j, ...], ...] along one axis. */
+const GatherElements: GradientRule = ({ b, node, attributes, inputs: [x, indices], dy: [dy], opset }) => {
+  requireAdding(node, opset);
+  const axis = int(attributeInt(attributes, "axis", 0));
+  const zeros = zerosLike(b, x!.shape, dy!);
+  return [b.op("ScatterElements", [zeros, indices, dy], { axis, reduction: string("add") })];
+};
+
+/**
+ * The last axis of the indices holds a position in x's leading axes: y[j] = x[indices[j]], a number or a slice. With batch_dims = n the first n axes
+ * are shared, y[b, j] = x[b, indices[b, j]]; ScatterND has no such attribute, so the position gets b in front.
+ */
+const GatherND: GradientRule = ({ b, node, attributes, inputs: [x, indices], dy: [dy], opset }) => {
+  requireAdding(node, opset);
+  const batchAxes = attributeInt(attributes, "batch_dims", 0);
+  const positions = batchAxes === 0 ? indices! : withBatchPosition(b, indices!, batchAxes);
+  return [b.op("ScatterND", [zerosLike(b, x!.shape, dy!), positions, dy], { reduction: string("add") })];
+};
+
+function withBatchPosition(b: GraphBuilder, indices: Value, batchAxes: number): Value {
+  const outer = indices.shape.slice(0, -1);
+  const coordinates = Array.from({ length: elementCount(outer) }, (_, flat) => {
+    const position: bigint[] = [];
+    for (let axis = outer.length - 1, rest = flat; axis >= 0; rest = Math.floor(rest / outer[axis]!), axis--)
+      position.unshift(BigInt(rest % outer[axis]!));
+    return position.slice(0, batchAxes);
+  });
+  const batch = b.constant(
+    { dtype: "int64", shape: [...outer, batchAxes], data: BigInt64Array.from(coordinates.flat()) },
+    "batchPosition",
+  );
+  return b.op("Concat", [batch, indices], { axis: int(-1) });
+}
+
+/**
+ * y = x with updates written at the indices (reduction none) or added there (add, since opset 16): dupdates is read from dy at the indices, and
+ * dx = dy, with zeros where x was overwritten. Indices that repeat are only defined for add.
+ */
+const ScatterElements: GradientRule = ({ b, node, attributes, inputs: [, indices, updates], dy: [dy], wants }) => {
+  const axis = int(attributeInt(attributes, "axis", 0));
+  const adds = addsUp(node);
+  const zeros = () => zerosLike(b, updates!.shape, dy!);
+  const dx = wants(0) ? (adds ? dy : b.op("ScatterElements", [dy, indices, zeros()], { axis })) : undefined;
+  return [dx, undefined, wants(2) ? b.op("GatherElements", [dy, indices], { axis }) : undefined];
+};
+
+/** As ScatterElements, with whole slices. */
+const ScatterND: GradientRule = ({ b, node, inputs: [, indices, updates], dy: [dy], wants }) => {
+  const adds = addsUp(node);
+  const zeros = () => zerosLike(b, updates!.shape, dy!);
+  const dx = wants(0) ? (adds ? dy : b.op("ScatterND", [dy, indices, zeros()])) : undefined;
+  return [dx, undefined, wants(2) ? b.op("GatherND", [dy, indices]) : undefined];
+};
+
+function addsUp(node: Node): boolean {
+  const reduction = attributeString(node.attributes, "reduction", "none");
+  if (reduction === "none" || reduction === "add") return reduction === "add";
+  throw unsupported(node, `reduction is ${reduction}`, "Use reduction none or add");
+}
+
+function requireAdding(node: Node, opset: number): void {
+  if (opset < 16)
+    throw unsupported(
+      node,
+      `the model's opset is ${opset}, scatters add since 16`,
+      "Export the model with opset 16 or later",
+    );
+}
+
+registerGradient("Gather", Gather);
+registerGradient("GatherElements", GatherElements);
+registerGradient("GatherND", GatherND);
+registerGradient("ScatterElements", ScatterElements);
+registerGradient("ScatterND", ScatterND);
