@@ -1,5 +1,5 @@
 import type { GraphBuilder, Value } from "../graph/index.js";
-import type { Node } from "../onnx/types.js";
+import type { Attributes, Node } from "../onnx/types.js";
 
 export type Target = "cpu" | "webgpu";
 
@@ -8,6 +8,7 @@ export interface RecipeContext {
   /** The lowered graph under construction. */
   readonly b: GraphBuilder;
   readonly node: Node;
+  readonly attributes: Attributes;
   /** The node's inputs in the lowered graph; undefined where an optional input is absent. */
   readonly inputs: readonly (Value | undefined)[];
   /** The types that the abstract node's outputs have. */

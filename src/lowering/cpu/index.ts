@@ -1,0 +1,22 @@
+import type { Recipe, RecipeSet } from "../recipe.js";
+import { averagePoolGrad } from "./averagePool.js";
+import { batchNormGrad, batchNormTraining } from "./batchNormalization.js";
+import { convInputGrad } from "./convInputGrad.js";
+import { convWeightGrad } from "./convWeightGrad.js";
+import { maxPoolGrad } from "./maxPool.js";
+import { reluGrad } from "./relu.js";
+import { channelSum, sumOfSquares, sumOfSquaresPerChannel } from "./sums.js";
+
+/** Recipes for ONNX Runtime's CPU provider. */
+export const cpuRecipes: RecipeSet = new Map<string, Recipe>([
+  ["ReluGrad", reluGrad],
+  ["ChannelSum", channelSum],
+  ["SumOfSquares", sumOfSquares],
+  ["SumOfSquaresPerChannel", sumOfSquaresPerChannel],
+  ["BatchNormTraining", batchNormTraining],
+  ["BatchNormGrad", batchNormGrad],
+  ["ConvWeightGrad", convWeightGrad],
+  ["ConvInputGrad", convInputGrad],
+  ["MaxPoolGrad", maxPoolGrad],
+  ["AveragePoolGrad", averagePoolGrad],
+]);

@@ -1,0 +1,76 @@
+import { attributeInt, type GraphBuilder, type Value } from "../../graph/index.js";
+import { elementCount } from "../../onnx/types.js";
+import type { RecipeContext } from "../recipe.js";
+
+/** Longest row that is summed in float32 in one go. */
+const longestRow = 4096;
+/** Shorter rows would leave too much to the second stage; then the tensor is filled up to whole rows instead. */
+const shortestRow = 64;
+
+export function channelSum({ b, inputs }: RecipeContext): readonly Value[] {
+  return [sumPerChannel(b, inputs[0]!)];
+}
+
+/**
+ * The sum over every axis of x [N, C, ...] but the second, as [C].
+ *
+ * Summed over each image's positions first, then over the images: ONNX Runtime has a fast path for either, and takes two and a half times as long
+ * over both at once (0.34 ms against 0.83 for [128, 16, 32, 32]). Shorter sums also lose less to rounding.
+ */
+export function sumPerChannel(b: GraphBuilder, x: Value): Value {
+  return b.sum(sumPerImage(b, x), [0]);
+}
+
+/** The sum over the positions of each image and channel of x [N, C, ...], as [N, C]. */
+export function sumPerImage(b: GraphBuilder, x: Value): Value {
+  return x.shape.length === 2 ? x : b.sum(x, spatialAxes(x));
+}
+
+export function spatialAxes(x: Value): readonly number[] {
+  return x.shape.slice(2).map((_, axis) => axis + 2);
+}
+
+/**
+ * The squared Frobenius norm, as a scalar. Two stages: x is cut into rows of at most 4096, whose sums of squares are added up in float64. Rounding within a row is independent from row to row and
+ * averages out, so that 10^7 elements keep float32's accuracy, which one float32 sum would not.
+ */
+export function sumOfSquares({ b, inputs }: RecipeContext): readonly Value[] {
+  const x = inputs[0]!;
+  return [sumOfRows(b, b.square(x), elementCount(x.shape), [])];
+}
+
+/** As sumOfSquares, for each slice of x along `axis`. */
+export function sumOfSquaresPerChannel({ b, inputs, attributes, outputs }: RecipeContext): readonly Value[] {
+  const x = inputs[0]!;
+  const axis = attributeInt(attributes, "axis", 0);
+  const front = axis < 0 ? axis + x.shape.length : axis;
+  const others = x.shape.map((_, other) => other).filter((other) => other !== front);
+  const channels = x.shape[front]!;
+  const leading = front === 0 ? x : b.transpose(x, [front, ...others]);
+  const sums = sumOfRows(b, b.square(leading), elementCount(x.shape) / channels, [channels]);
+  return [b.reshape(sums, outputs[0]!.shape)];
+}
+
+/** x seen as [...kept, count], summed over count. */
+function sumOfRows(b: GraphBuilder, x: Value, count: number, kept: readonly number[]): Value {
+  const flat = b.reshape(x, [...kept, count]);
+  if (count <= longestRow) return b.sum(flat, [kept.length]);
+  const row = largestDivisor(count, longestRow);
+  const rows = row < shortestRow ? inRowsOf(b, flat, longestRow) : b.reshape(x, [...kept, count / row, row]);
+  const sums = b.sum(rows, [kept.length + 1]);
+  return b.cast(b.sum(b.cast(sums, "float64"), [kept.length]), x.dtype);
+}
+
+/** x [..., count] as [..., rows, row], filled up with zeros. */
+function inRowsOf(b: GraphBuilder, x: Value, row: number): Value {
+  const [kept, count] = [x.shape.slice(0, -1), x.shape.at(-1)!];
+  const rows = Math.ceil(count / row);
+  const none = kept.map(() => 0);
+  const padded = b.op("Pad", [x, b.int64([...none, 0, ...none, rows * row - count])]);
+  return b.reshape(padded, [...kept, rows, row]);
+}
+
+function largestDivisor(count: number, limit: number): number {
+  for (let divisor = limit; divisor > 1; divisor--) if (count % divisor === 0) return divisor;
+  return 1;
+}

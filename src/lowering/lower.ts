@@ -1,0 +1,128 @@
+import { IsonormError } from "../errors.js";
+import { GraphBuilder, infer, operatorKey, sameShape, type Value } from "../graph/index.js";
+import type { Graph, Node, ValueInfo } from "../onnx/types.js";
+import { cpuRecipes } from "./cpu/index.js";
+import type { Recipe, RecipeSet, Target } from "./recipe.js";
+
+const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: new Map() };
+
+/**
+ * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
+ * Values that both graphs have keep their names: inputs, outputs, initializers, and what abstract and other nodes compute.
+ *
+ * @param graph - every input of known type and size
+ * @param opsets - operator-set versions by domain; ai.onnx 21 where not given
+ * @throws ISO_LOWERING_UNSUPPORTED naming operator and target, where the target has no recipe for it
+ */
+export function lower(graph: Graph, target: Target, opsets?: ReadonlyMap<string, number>): Graph {
+  const b = new GraphBuilder({ opsets });
+  const lowered = new Map<string, Value>();
+  // Names of values that recipes make must not take those of values that come later.
+  for (const name of valueNames(graph)) b.freshName(name);
+
+  for (const input of graph.inputs) lowered.set(input.name, addInput(b, input));
+  for (const [name, tensor] of graph.initializers) lowered.set(name, b.initializer(name, tensor));
+
+  const read = new Set([...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map(({ name }) => name)]);
+  const names = new Map<string, string>();
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : valueOf(lowered, name, node)));
+    if (node.domain !== "isonorm") {
+      const outputs = b.add(node.op, inputs, node.attributes, {
+        domain: node.domain,
+        name: node.name || node.op,
+        outputNames: node.outputs,
+      });
+      for (const [index, name] of node.outputs.entries()) lowered.set(name, outputs[index]!);
+      continue;
+    }
+    if (!node.outputs.some((name) => read.has(name))) continue;
+    const results = applyRecipe(b, node, inputs, recipeFor(node, target), read);
+    for (const [name, value, made] of results) {
+      // A value that the recipe made takes the abstract output's name; one that it only passes on keeps its own.
+      const own = made && !names.has(value.name);
+      if (own) names.set(value.name, name);
+      lowered.set(name, own ? value : b.add("Identity", [value], {}, { outputNames: [name] })[0]!);
+    }
+  }
+  for (const { name } of graph.outputs) b.markOutput(valueOf(lowered, name));
+  return renameValues(b.finish(graph.name), names);
+}
+
+function recipeFor(node: Node, target: Target): Recipe {
+  const recipe = recipeSets[target].get(node.op);
+  if (recipe) return recipe;
+  throw new IsonormError(
+    "ISO_LOWERING_UNSUPPORTED",
+    `target ${target} has no recipe for operator ${operatorKey(node.op, node.domain)} (node ${node.name || node.outputs[0]})`,
+    recipeSets.cpu.has(node.op) ? "Use the cpu target" : "Replace the operator before the graph is lowered",
+  );
+}
+
+/** [name of the abstract output, its value, whether the recipe's own nodes made it] for each output that is read. */
+function applyRecipe(
+  b: GraphBuilder,
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  recipe: Recipe,
+  read: ReadonlySet<string>,
+): readonly (readonly [string, Value, boolean])[] {
+  const { attributes } = node;
+  const types = infer({ node, inputs, attributes, opset: b.opsets.get("isonorm") ?? 1 });
+  const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
+  const needs = (output: number) => read.has(node.outputs[output] ?? "");
+  const before = b.nodes.length;
+  const values = recipe({ b, node, attributes, inputs, outputs, needs });
+  const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
+  return node.outputs.flatMap((name, index) => {
+    if (!needs(index)) return [];
+    const [value, expected] = [values[index], outputs[index]!];
+    if (!value || value.dtype !== expected.dtype || !sameShape(value.shape, expected.shape))
+      throw new IsonormError(
+        "ISO_INTERNAL",
+        `the recipe for ${node.op} (node ${node.name}) gave output ${index} the type ` +
+          `${value ? `${value.dtype} [${value.shape}]` : "none"} instead of ${expected.dtype} [${expected.shape}]`,
+        "Report this as a bug, with the model",
+      );
+    return [[name, value, made.has(value.name)] as const];
+  });
+}
+
+function valueNames(graph: Graph): ReadonlySet<string> {
+  const names = new Set([...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()]);
+  for (const node of graph.nodes) for (const name of node.outputs) if (name !== "") names.add(name);
+  return names;
+}
+
+function addInput(b: GraphBuilder, { name, dtype, shape }: ValueInfo): Value {
+  const sizes = shape?.filter((size) => typeof size === "number");
+  if (dtype && sizes && sizes.length === shape?.length) return b.input(name, dtype, sizes);
+  throw new IsonormError(
+    "ISO_GRAPH_SHAPE",
+    `graph input ${name} has type ${dtype ?? "unknown"} and shape [${shape?.map(String) ?? "unknown"}]`,
+    "Fix every size before the graph is lowered",
+  );
+}
+
+function valueOf(values: ReadonlyMap<string, Value>, name: string, reader?: Node): Value {
+  const value = values.get(name);
+  if (value) return value;
+  throw new IsonormError(
+    "ISO_GRAPH_INVALID",
+    `no value is named "${name}", which ${reader ? `node ${reader.name || reader.op}` : "the graph's output list"} reads`,
+    "Check that it is made before it is used",
+  );
+}
+
+function renameValues(graph: Graph, names: ReadonlyMap<string, string>): Graph {
+  const renamed = (name: string) => names.get(name) ?? name;
+  return {
+    ...graph,
+    nodes: graph.nodes.map((node) => ({
+      ...node,
+      inputs: node.inputs.map(renamed),
+      outputs: node.outputs.map(renamed),
+    })),
+    outputs: graph.outputs.map((output) => ({ ...output, name: renamed(output.name) })),
+  };
+}
