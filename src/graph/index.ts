@@ -14,6 +14,7 @@ export {
   type InferContext,
   type InferRule,
   infer,
+  inferableOperators,
   operatorKey,
   registerInference,
   transposedWindowGeometry,

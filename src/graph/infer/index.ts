@@ -1,3 +1,4 @@
+import "../fold/index.js";
 import "./convolution.js";
 import "./einsum.js";
 import "./elementwise.js";
@@ -15,5 +16,14 @@ import "./shape.js";
 import "./slicing.js";
 
 export { broadcastShapes } from "./broadcast.js";
-export { hasInference, type InferContext, type InferRule, infer, operatorKey, registerInference } from "./registry.js";
+export {
+  foldLimit,
+  hasInference,
+  type InferContext,
+  type InferRule,
+  infer,
+  inferableOperators,
+  operatorKey,
+  registerInference,
+} from "./registry.js";
 export { transposedWindowGeometry, type WindowGeometry, windowGeometry } from "./window.js";

@@ -1,0 +1,3 @@
+import "./arithmetic.js";
+import "./movement.js";
+import "./reductions.js";
