@@ -1,0 +1,64 @@
+/** Fixed-size records, wherever they lie. The data of a split is a selection of a store's records. */
+export interface RecordStore {
+  readonly dtype: "uint8" | "float32";
+  /** Number of records. */
+  readonly size: number;
+  /** Elements of one record. */
+  readonly recordLength: number;
+  /** Copies those records into `into`, one after the other, from element `offset` on. */
+  read(records: ArrayLike<number>, into: Uint8Array | Float32Array, offset?: number): void;
+  close(): void;
+}
+
+/** Records that lie one after the other in memory. data: [size, recordLength]; it is not copied. */
+export function memoryStore(data: Uint8Array | Float32Array, recordLength: number): RecordStore {
+  return {
+    dtype: data instanceof Uint8Array ? "uint8" : "float32",
+    size: recordLength === 0 ? 0 : data.length / recordLength,
+    recordLength,
+    read(records, into, offset = 0) {
+      let at = offset;
+      for (const { first, count } of runs(records)) {
+        into.set(data.subarray(first * recordLength, (first + count) * recordLength), at);
+        at += count * recordLength;
+      }
+    },
+    close() {},
+  };
+}
+
+/** The stretches of consecutive numbers, in order: 4, 5, 6, 2 gives 4 (count 3) and 2 (count 1). */
+export function* runs(numbers: ArrayLike<number>): Generator<{ first: number; count: number }> {
+  let first = numbers[0]!;
+  let count = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    const number = numbers[i]!;
+    if (number !== first + count) {
+      yield { first, count };
+      first = number;
+      count = 0;
+    }
+    count++;
+  }
+  if (count > 0) yield { first, count };
+}
+
+/** A store with several owners: it closes with the last of them. Returns one handle an owner; closing a handle twice counts once. */
+export function shareStore(store: RecordStore, owners: number): RecordStore[] {
+  let open = owners;
+  return Array.from({ length: owners }, () => {
+    let closed = false;
+    return {
+      dtype: store.dtype,
+      size: store.size,
+      recordLength: store.recordLength,
+      read: store.read,
+      close() {
+        if (closed) return;
+        closed = true;
+        open--;
+        if (open === 0) store.close();
+      },
+    };
+  });
+}
