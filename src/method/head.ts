@@ -1,0 +1,246 @@
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { IsonormError } from "../errors.js";
+import { attributeInt, eliminateDeadNodes, producers, pruneInitializers } from "../graph/index.js";
+import type { Graph, Model, Node, Tensor } from "../onnx/types.js";
+import {
+  defaultScale,
+  type ScaleInvariantLinearOptions,
+  scaleInvariantLinearAttributes,
+} from "./scaleInvariantLinear.js";
+
+export interface ReplaceClassifierOptions extends Partial<ScaleInvariantLinearOptions> {
+  readonly classes: number;
+  /** Seed of the fresh weight. */
+  readonly seed?: number;
+  /** Name of the Gemm or MatMul node to replace; by default the last one before the output. */
+  readonly node?: string;
+  /** Keep the old rows, whose directions are all that the new layer uses; only where the number of classes is the same. */
+  readonly keepWeight?: boolean;
+}
+
+/** What was found and what was done. */
+export interface ClassifierReport {
+  /** The node replaced, as `Gemm /fc/Gemm`. */
+  readonly replaced: string;
+  readonly features: number;
+  readonly previousClasses: number;
+  readonly classes: number;
+  readonly scale: number;
+  /** The new weight's initializer. */
+  readonly weight: string;
+  readonly keptWeight: boolean;
+  readonly droppedBias: boolean;
+  /** Operators after the classifier that were dropped, as `Softmax /Softmax`. */
+  readonly droppedOperators: readonly string[];
+  /** Outputs of the model that are gone. */
+  readonly droppedOutputs: readonly string[];
+  /** All of it in one sentence. */
+  readonly description: string;
+}
+
+/** The end of a network: y = x W^T (+ bias), then operators that do not change which class is largest, or only its shape. */
+interface Head {
+  readonly node: Node;
+  /** Name of x: [batch, features] */
+  readonly x: string;
+  /** W as [classes, features] */
+  readonly weight: Tensor;
+  readonly weightName: string;
+  readonly bias: boolean;
+  readonly after: readonly Node[];
+}
+
+const afterClassifier = new Set([
+  "Softmax",
+  "LogSoftmax",
+  "Sigmoid",
+  "Identity",
+  "Squeeze",
+  "Flatten",
+  "Reshape",
+  "Cast",
+  "ArgMax",
+  "Dropout",
+]);
+
+/**
+ * Replaces a network's classifier, whatever its number of classes, by a scale-invariant linear layer with the output `logits`
+ * [batch, classes]. Softmax and the like after it go; so do other outputs.
+ *
+ * The fresh weight is normal with variance 1 / features, so that rows have norm 1 on average; its norm has no effect on the network.
+ *
+ * @throws ISO_MODEL_UNSUITABLE where the network does not end in a linear layer with a stored weight
+ *
+ * @example
+ * const { model, report } = replaceClassifier(foreign, { classes: 5, seed: 1 });
+ */
+export function replaceClassifier(
+  model: Model,
+  options: ReplaceClassifierOptions,
+): { readonly model: Model; readonly report: ClassifierReport } {
+  const { classes, seed = 0, norm = "tensor", features: kind = "raw" } = options;
+  const { graph } = model;
+  const scale = options.scale ?? defaultScale(classes, { norm, features: kind });
+  const head = options.node === undefined ? findHead(graph) : headAt(graph, options.node);
+  const [previousClasses, features] = head.weight.shape as readonly [number, number];
+  const keep = options.keepWeight === true && previousClasses === classes;
+  const weight = keep ? head.weight : freshWeight(classes, features, seed);
+  const name = freshName(graph, "classifier.weight");
+  // An old value called `logits` makes room for the new one.
+  const previous = freshName(graph, "previous_logits");
+  const rename = (names: readonly string[]) => names.map((value) => (value === outputName ? previous : value));
+  const nodes = graph.nodes.map((node) => ({ ...node, inputs: rename(node.inputs), outputs: rename(node.outputs) }));
+  const layer: Node = {
+    op: "ScaleInvariantLinear",
+    domain: "isonorm",
+    name: freshName(graph, "classifier"),
+    inputs: [head.x === outputName ? previous : head.x, name],
+    outputs: [outputName],
+    attributes: scaleInvariantLinearAttributes({ scale, norm, features: kind }),
+  };
+  const batch = graph.inputs[0]?.shape?.[0];
+  const replaced = pruneInitializers(
+    eliminateDeadNodes({
+      ...graph,
+      nodes: [...nodes, layer],
+      outputs: [{ name: outputName, dtype: "float32", shape: [batch, classes] }],
+      initializers: new Map([...graph.initializers, [name, weight]]),
+    }),
+  );
+  const known = new Set(replaced.nodes.flatMap((node) => node.outputs));
+  const report = describe({
+    replaced: nodeLabel(head.node),
+    features,
+    previousClasses,
+    classes,
+    scale,
+    weight: name,
+    keptWeight: keep,
+    droppedBias: head.bias,
+    droppedOperators: head.after.map(nodeLabel),
+    droppedOutputs: graph.outputs.map((output) => output.name).filter((output) => output !== outputName),
+  });
+  return {
+    model: {
+      ...model,
+      opsets: new Map([...model.opsets, ["isonorm", 1]]),
+      graph: {
+        ...replaced,
+        valueInfo: graph.valueInfo.filter((value) => known.has(value.name) && value.name !== outputName),
+      },
+    },
+    report,
+  };
+}
+
+const outputName = "logits";
+
+/** Walks back from each output to the linear layer that makes it. */
+function findHead(graph: Graph): Head {
+  const makers = producers(graph);
+  const met: string[] = [];
+  for (const output of graph.outputs) {
+    const after: Node[] = [];
+    let node = makers.get(output.name);
+    while (node && afterClassifier.has(node.op)) {
+      after.push(node);
+      node = makers.get(node.inputs[0] ?? "");
+    }
+    const head = node && linearHead(graph, makers, node);
+    if (head) return { ...head, after };
+    met.push(node ? `${output.name} comes from ${nodeLabel(node)}` : `${output.name} is an input`);
+  }
+  throw new IsonormError(
+    "ISO_MODEL_UNSUITABLE",
+    `the model has no classifier to replace: no output comes from a Gemm or MatMul with a stored weight (${met.join("; ")})`,
+    "Name the node to replace, or export the model so that it ends in its linear classifier",
+  );
+}
+
+function headAt(graph: Graph, name: string): Head {
+  const makers = producers(graph);
+  const node = graph.nodes.find((candidate) => candidate.name === name);
+  const head = node && linearHead(graph, makers, node);
+  if (head) return { ...head, after: [] };
+  throw new IsonormError(
+    "ISO_MODEL_UNSUITABLE",
+    node
+      ? `node ${nodeLabel(node)} is not a Gemm or MatMul with a stored weight`
+      : `the model has no node named "${name}"`,
+    "Name the Gemm or MatMul that computes the logits",
+  );
+}
+
+/** The linear layer that `node` is, or whose bias it adds. */
+function linearHead(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node): Omit<Head, "after"> | undefined {
+  const product =
+    node.op === "Add"
+      ? node.inputs.map((name) => makers.get(name)).find((maker) => maker?.op === "MatMul" || maker?.op === "Gemm")
+      : node;
+  const bias = node.op === "Add";
+  if (bias && !node.inputs.some((name) => graph.initializers.has(name))) return undefined;
+  if (!product) return undefined;
+  const [x, weightName] = product.inputs as readonly [string, string];
+  const stored = graph.initializers.get(weightName ?? "");
+  if (!stored || stored.dtype !== "float32" || stored.shape.length !== 2) return undefined;
+  const head = (transposed: boolean, bias: boolean) => ({
+    node: product,
+    x,
+    weight: transposed ? stored : transpose(stored),
+    weightName,
+    bias,
+  });
+  if (product.op === "ScaleInvariantLinear" && product.domain === "isonorm") return head(true, false);
+  if (product.domain !== "") return undefined;
+  if (product.op === "MatMul") return head(false, bias);
+  if (product.op !== "Gemm" || attributeInt(product.attributes, "transA", 0) !== 0) return undefined;
+  return head(attributeInt(product.attributes, "transB", 0) !== 0, bias || (product.inputs[2] ?? "") !== "");
+}
+
+function transpose(matrix: Tensor & { readonly dtype: "float32" }): Tensor & { readonly dtype: "float32" } {
+  const [rows, columns] = matrix.shape as readonly [number, number];
+  const data = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) data[column * rows + row] = matrix.data[row * columns + column]!;
+  return { dtype: "float32", shape: [columns, rows], data };
+}
+
+/** N(0, 1 / features), by Box and Muller's transform. */
+function freshWeight(classes: number, features: number, seed: number): Tensor {
+  const generator = xoroshiro128plus(seed);
+  // In (0, 1], so that the logarithm is finite.
+  const uniform = () => ((generator.next() >>> 0) + 1) / 2 ** 32;
+  const deviation = 1 / Math.sqrt(features);
+  const data = Float32Array.from(
+    { length: classes * features },
+    () => deviation * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
+  );
+  return { dtype: "float32", shape: [classes, features], data };
+}
+
+function freshName(graph: Graph, base: string): string {
+  const taken = new Set([
+    ...graph.initializers.keys(),
+    ...graph.inputs.map((input) => input.name),
+    ...graph.nodes.flatMap((node) => [node.name, ...node.outputs]),
+  ]);
+  let name = base;
+  for (let count = 1; taken.has(name); count++) name = `${base}_${count}`;
+  return name;
+}
+
+function nodeLabel(node: Node): string {
+  return `${node.op} ${node.name || node.outputs[0]}`;
+}
+
+function describe(report: Omit<ClassifierReport, "description">): ClassifierReport {
+  const dropped = [...(report.droppedBias ? ["its bias"] : []), ...report.droppedOperators];
+  const outputs =
+    report.droppedOutputs.length === 0 ? "" : `; output ${report.droppedOutputs.join(", ")} gives way to ${outputName}`;
+  const description =
+    `replaced ${report.replaced} (${report.features} features, ${report.previousClasses} classes) by a scale-invariant linear layer ` +
+    `with ${report.classes} classes and scale ${Number(report.scale.toPrecision(4))}, ` +
+    `${report.keptWeight ? "keeping its weight" : "with a fresh weight"}` +
+    `${dropped.length === 0 ? "" : `; dropped ${dropped.join(", ")}`}${outputs}`;
+  return { ...report, description };
+}

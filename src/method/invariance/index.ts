@@ -1,0 +1,2 @@
+export { analyseScaleInvariance, type InvarianceOptions, type WeightProof } from "./analyse.js";
+export { type WeightRole, type WeightUse, weightUse } from "./roles.js";
