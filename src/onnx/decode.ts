@@ -3,7 +3,7 @@ import { foreignFile } from "./foreignFile.js";
 import { readGraph } from "./readGraph.js";
 import { FunctionProto, ModelProto, maxModelBytes, OperatorSetIdProto, StringStringEntryProto } from "./schema.js";
 import type { Model } from "./types.js";
-import { malformed, maxFields, type ReadContext, readMessage } from "./wire.js";
+import { malformed, type ReadContext, readMessage } from "./wire.js";
 
 export interface DecodeOptions {
   /** What messages call the model, its path for one. Default "the model". */
@@ -15,6 +15,11 @@ export interface DecodeOptions {
   readonly externalData?: (location: string, offset: number, length: number) => Uint8Array;
   /** Larger files are refused. Default 2 GiB - 1, protobuf's own limit. */
   readonly maxBytes?: number;
+  /**
+   * Files with more protobuf fields and list elements, tensor data apart, are refused, since each takes far more memory than its two or so
+   * bytes in the file. Default 2^22: a node takes about twenty, so that is some 200,000 nodes.
+   */
+  readonly maxFields?: number;
 }
 
 /**
@@ -31,7 +36,7 @@ export interface DecodeOptions {
  * ISO_ONNX_TOO_LARGE
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): Model {
-  const { source = "the model", maxBytes = maxModelBytes } = options;
+  const { source = "the model", maxBytes = maxModelBytes, maxFields = 2 ** 22 } = options;
   const context: ReadContext = {
     source,
     start: bytes.byteOffset,

@@ -111,13 +111,10 @@ function spend(context: ReadContext): void {
   if (--context.fieldsLeft >= 0) return;
   throw new IsonormError(
     "ISO_ONNX_TOO_LARGE",
-    `${context.source}: more than ${maxFields} fields outside tensor data`,
+    `${context.source}: the file holds more fields outside its tensors' data than are allowed`,
     "Keep large constants in tensors, or split the model",
   );
 }
-
-/** Several times what the largest published language models hold. */
-export const maxFields = 2 ** 23;
 
 function readValue(reader: BinaryReader, type: FieldType): unknown {
   switch (type) {
