@@ -26,7 +26,7 @@ export interface NodeCase {
   readonly op: string;
   readonly inputs: readonly (OracleInput | undefined)[];
   /** Plain values: an integer is an int, 0.5 a float; write `float(1)` for a float without a fraction. */
-  readonly attributes?: Readonly<Record<string, PlainAttribute>>;
+  readonly attributes?: Readonly<Record<string, PlainAttribute | undefined>>;
   readonly domain?: string;
   /** Of the node's domain; by default 21 for ai.onnx. */
   readonly opset?: number;
@@ -57,13 +57,14 @@ export const bools = (...values: number[]): Tensor => ({
   data: Uint8Array.from(values),
 });
 
-export function plainAttributes(given: Readonly<Record<string, PlainAttribute>> = {}): Attributes {
+export function plainAttributes(given: Readonly<Record<string, PlainAttribute | undefined>> = {}): Attributes {
   return Object.fromEntries(
-    Object.entries(given).map(([name, value]): [string, Attribute] => {
-      if (typeof value === "number") return [name, Number.isInteger(value) ? int(value) : float(value)];
-      if (typeof value === "string") return [name, string(value)];
-      if ("kind" in value) return [name, value];
-      return [name, value.every(Number.isInteger) ? ints(value) : floats(value)];
+    Object.entries(given).flatMap(([name, value]): [string, Attribute][] => {
+      if (value === undefined) return [];
+      if (typeof value === "number") return [[name, Number.isInteger(value) ? int(value) : float(value)]];
+      if (typeof value === "string") return [[name, string(value)]];
+      if ("kind" in value) return [[name, value]];
+      return [[name, value.every(Number.isInteger) ? ints(value) : floats(value)]];
     }),
   );
 }
@@ -101,7 +102,11 @@ export async function runGraph(
     producerVersion: "",
     metadata: new Map(),
   });
-  const session = await InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 });
+  const session = await InferenceSession.create(bytes, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
   try {
     const made = graph.inputs.map(({ name, dtype, shape }) => [name, feeds[name] ?? madeUp(dtype!, shape as number[])]);
     const results = await session.run(Object.fromEntries(made));
@@ -129,6 +134,18 @@ export function foldsAsOrt(cases: readonly NodeCase[]): void {
     const actual = await runGraph(graph, b.opsets);
     expect(inferred.map(({ constant }) => constant && { ...constant, data: [...constant.data] })).toEqual(
       actual.map(({ type, dims, data }) => ({ dtype: type, shape: [...dims], data: [...(data as Float32Array)] })),
+    );
+  });
+}
+
+/** A test for each case: the builder throws ISO_GRAPH_SHAPE with a message that matches and names the node. */
+export function refuses(cases: readonly (readonly [node: NodeCase, message: RegExp])[]): void {
+  it.each(cases.map(([node, message]) => [label(node), node, message] as const))("refuses %s", (_, node, message) => {
+    expect(() => buildNode(node)).toThrowError(
+      expect.objectContaining({
+        code: "ISO_GRAPH_SHAPE",
+        message: expect.stringMatching(new RegExp(`\\(node node\\): .*${message.source}`)),
+      }),
     );
   });
 }

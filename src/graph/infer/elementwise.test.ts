@@ -39,7 +39,10 @@ describe("binary operators broadcast as ONNX Runtime does", () => {
       inputs: [f32(2, 3), f32()],
     })),
     ...["And", "Or", "Xor"].map((op) => ({ op, inputs: [typed("bool", 2, 3), typed("bool", 3)] })),
-    ...["BitwiseAnd", "BitwiseOr", "BitwiseXor"].map((op) => ({ op, inputs: [typed("int32", 2, 3), typed("int32", 3)] })),
+    ...["BitwiseAnd", "BitwiseOr", "BitwiseXor"].map((op) => ({
+      op,
+      inputs: [typed("int32", 2, 3), typed("int32", 3)],
+    })),
     { op: "BitShift", inputs: [typed("uint8", 3), typed("uint8", 3)], attributes: { direction: "LEFT" } },
     { op: "Mod", inputs: [f32(3), f32(2, 3)], attributes: { fmod: 1 } },
     { op: "Pow", inputs: [f32(2, 3), typed("int64", 3)] },
@@ -80,7 +83,9 @@ describe("broadcastShapes", () => {
         if (!joined) {
           const overlap = Math.min(a.length, b.length);
           const tails = [a.slice(a.length - overlap), b.slice(b.length - overlap)] as const;
-          expect(tails[0].some((size, axis) => size !== 1 && tails[1][axis] !== 1 && size !== tails[1][axis])).toBe(true);
+          expect(tails[0].some((size, axis) => size !== 1 && tails[1][axis] !== 1 && size !== tails[1][axis])).toBe(
+            true,
+          );
           return;
         }
         expect(broadcastShapes(joined, a)).toEqual(joined);
@@ -112,14 +117,26 @@ describe("errors", () => {
   });
 
   it.each([
-    ["data types that differ", { op: "Mul", inputs: [f32(2), typed("int64", 2)] }, /one data type, not float32 and int64/],
-    ["integers where floats are taken", { op: "Exp", inputs: [typed("int64", 2)] }, /floating-point tensors, not int64/],
+    [
+      "data types that differ",
+      { op: "Mul", inputs: [f32(2), typed("int64", 2)] },
+      /one data type, not float32 and int64/,
+    ],
+    [
+      "integers where floats are taken",
+      { op: "Exp", inputs: [typed("int64", 2)] },
+      /floating-point tensors, not int64/,
+    ],
     ["floats where integers are taken", { op: "BitwiseAnd", inputs: [f32(2), f32(2)] }, /integer tensors, not float32/],
     ["a condition that is no bool", { op: "Where", inputs: [f32(2), f32(2), f32(2)] }, /input 0 must be bool/],
     ["an axis outside", { op: "Softmax", inputs: [f32(2, 3)], attributes: { axis: 2 } }, /axis 2 is outside rank 2/],
     ["an absent input", { op: "Add", inputs: [f32(2)] }, /input 1 is required/],
     ["bounds that are no scalars", { op: "Clip", inputs: [f32(2), numbers(0, 1)] }, /bound must be a scalar/],
-    ["a slope that widens", { op: "PRelu", inputs: [f32(3), f32(2, 3)] }, /slope \[2, 3\] does not broadcast into \[3\]/],
+    [
+      "a slope that widens",
+      { op: "PRelu", inputs: [f32(3), f32(2, 3)] },
+      /slope \[2, 3\] does not broadcast into \[3\]/,
+    ],
     ["a Cast to nowhere", { op: "Cast", inputs: [f32(2)] }, /attribute to is required/],
   ] as const)("%s", (_, node, message) => {
     expect(() => buildNode(node)).toThrowError(
@@ -138,6 +155,8 @@ describe("errors", () => {
 
   it("name an operator that has no shape rule, or none that could be static", () => {
     expect(() => buildNode({ op: "GRU", inputs: [f32(2)] })).toThrowError(/operator GRU \(node node\).*no shape rule/);
-    expect(() => buildNode({ op: "NonZero", inputs: [f32(2)] })).toThrowError(/NonZero.*depends on its input's contents/);
+    expect(() => buildNode({ op: "NonZero", inputs: [f32(2)] })).toThrowError(
+      /NonZero.*depends on its input's contents/,
+    );
   });
 });

@@ -53,8 +53,8 @@ export function windowGeometry(
 
 /**
  * Geometry of ConvTranspose: the size of which the given input would be the result under Conv,
- * s (n - 1) + output_padding + (k - 1) d + 1 - p. With `output_shape` or auto_pad SAME (then s n) the padding follows from the size;
- * the odd one goes to the end for SAME_UPPER, else to the beginning.
+ * s (n - 1) + output_padding + (k - 1) d + 1 - p. With `output_shape` or auto_pad SAME the padding follows from the size; the odd one goes
+ * to the end for SAME_UPPER, else to the beginning. SAME asks for s n, or what there is without padding if that is less, as in ONNX Runtime.
  */
 export function transposedWindowGeometry(
   attributes: Attributes,
@@ -69,7 +69,7 @@ export function transposedWindowGeometry(
   const output = input.map((size, axis) => {
     const full = strides[axis]! * (size - 1) + (outputPadding[axis] ?? 0) + extents[axis]!;
     if (!asked && !same) return full - pads[axis]! - pads[axis + rank]!;
-    const wanted = asked?.[axis] ?? size * strides[axis]!;
+    const wanted = asked?.[axis] ?? Math.min(full, size * strides[axis]!);
     const total = Math.max(0, full - wanted);
     const smaller = Math.floor(total / 2);
     pads[axis] = autoPad === "SAME_UPPER" ? smaller : total - smaller;
