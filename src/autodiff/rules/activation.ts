@@ -2,6 +2,7 @@ import { attributeFloat, attributeString, type GraphBuilder, type Value } from "
 import { constantLike } from "../constantLike.js";
 import { type GradientRule, registerGradient } from "../registry.js";
 import { unbroadcast } from "./broadcast.js";
+import { equal } from "./comparison.js";
 
 // Activations y = f(x), element by element: dx = dy f'(x). At points without a derivative f' is what PyTorch takes there.
 
@@ -56,7 +57,7 @@ const Clip: GradientRule = ({ b, inputs: [x, low, high], outputs: [y], dy: [dy],
   const total = (condition: Value) => b.sum(b.where(condition, dy!, constantLike(b, 0, dy!)));
   const bound = (value: Value, gradient: Value) => b.reshape(gradient, value.shape);
   return [
-    wants(0) ? b.times(dy!, b.cast(b.op("Equal", [x!, y!]), dy!.dtype)) : undefined,
+    wants(0) ? b.times(dy!, b.cast(equal(b, x!, y!), dy!.dtype)) : undefined,
     wants(1) ? bound(low!, total(b.op("Less", [x!, low!]))) : undefined,
     wants(2) ? bound(high!, total(b.op("Greater", [x!, high!]))) : undefined,
   ];

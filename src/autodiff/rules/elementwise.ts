@@ -2,6 +2,7 @@ import type { GraphBuilder, Value } from "../../graph/index.js";
 import { constantLike } from "../constantLike.js";
 import { type GradientContext, type GradientRule, registerGradient } from "../registry.js";
 import { unbroadcast } from "./broadcast.js";
+import { equal, isZero } from "./comparison.js";
 import { constantNumbers } from "./operands.js";
 
 // Arithmetic, element by element. Operands broadcast (opset 7 on), so every gradient ends in `unbroadcast`.
@@ -50,7 +51,7 @@ const Pow: GradientRule = ({ b, inputs: [x, p], outputs: [y], dy: [dy], wants })
   }
   if (!wants(1)) return [dx];
   const zero = constantLike(b, 0, x!);
-  const derivative = b.where(b.op("Equal", [x!, zero]), zero, b.times(y!, b.log(x!)));
+  const derivative = b.where(isZero(b, x!), zero, b.times(y!, b.log(x!)));
   return [dx, b.cast(unbroadcast(b, b.times(dy!, derivative), p!.shape), p!.dtype)];
 };
 
@@ -68,7 +69,7 @@ function slopeOfPower(b: GraphBuilder, x: Value, p: number, y: Value): Value | u
 
 function slopeOfPowers(b: GraphBuilder, x: Value, p: Value): Value {
   const [zero, one] = [constantLike(b, 0, x), constantLike(b, 1, x)];
-  return b.where(b.op("Equal", [p, zero]), zero, b.times(p, b.op("Pow", [x, b.minus(p, one)])));
+  return b.where(isZero(b, p), zero, b.times(p, b.op("Pow", [x, b.minus(p, one)])));
 }
 
 /** y = -x: dx = -dy. */
@@ -111,7 +112,7 @@ const Mean: GradientRule = ({ b, inputs, dy: [dy], wants }) => {
  */
 const extremum: GradientRule = ({ b, inputs, outputs: [y], dy: [dy], wants }) => {
   if (inputs.length === 1) return [dy];
-  const masks = inputs.map((x) => b.cast(b.op("Equal", [x!, y!]), y!.dtype));
+  const masks = inputs.map((x) => b.cast(equal(b, x!, y!), y!.dtype));
   const share = b.over(dy!, b.op("Sum", masks));
   return inputs.map((x, index) => (wants(index) ? unbroadcast(b, b.times(share, masks[index]!), x!.shape) : undefined));
 };

@@ -12,7 +12,7 @@ import { constantNumbers, frontAxis, unsupported } from "./operands.js";
  * y[p, k, q] = x[p, indices[k], q], with p the axes before `axis`, q those after: dx[p, i, q] = sum over k with indices[k] = i of dy[p, k, q].
  * For one constant index this is dy among zeros.
  */
-const Gather: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy], opset }) => {
+const Gather: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy] }) => {
   const axis = frontAxis(attributeInt(attributes, "axis", 0), x!.shape.length);
   const [before, size, after] = [x!.shape.slice(0, axis), x!.shape[axis]!, x!.shape.slice(axis + 1)];
   const count = elementCount(indices!.shape);
@@ -27,7 +27,7 @@ const Gather: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy], o
     count,
     outer * inner,
   ]);
-  const sums = addedRows(b, rows, indices!, size, opset);
+  const sums = addedRows(b, rows, indices!, size);
   const back = outer === 1 ? sums : leadingAxis(b, b.reshape(sums, [size, outer, inner]));
   return [b.reshape(back, x!.shape)];
 };
@@ -39,18 +39,25 @@ function leadingAxis(b: GraphBuilder, x: Value): Value {
 
 /**
  * [count, width] to [size, width]: row i is the sum of the rows whose index is i.
- * ScatterND adds since opset 16. Before, a product with the matrix of one-hot indices does the same in more time.
+ *
+ * Not ScatterND: ONNX Runtime's adds in parallel without locks, so that sums of repeated indices lose terms, others in each run (onnxruntime
+ * issues 18048 and 23396; seen in 1.30). Its ScatterElements is sequential. A product with the matrix of one-hot indices was 18 times faster
+ * than that for 20,000 rows of 64 and 50 indices, so it is taken while the matrix stays small; before opset 16, where no scatter adds, always.
  */
-function addedRows(b: GraphBuilder, rows: Value, indices: Value, size: number, opset: number): Value {
+function addedRows(b: GraphBuilder, rows: Value, indices: Value, size: number): Value {
   const [count, width] = rows.shape as readonly [number, number];
-  if (opset >= 16)
-    return b.op("ScatterND", [zerosLike(b, [size, width], rows), b.reshape(indices, [count, 1]), rows], {
-      reduction: string("add"),
-    });
-  const values = b.constant({ dtype: "float32", shape: [2], data: Float32Array.of(0, 1) }, "offOn");
-  const hot = b.op("OneHot", [b.reshape(indices, [count]), b.int64([size]), values], { axis: int(0) });
-  return b.matMul(b.cast(hot, rows.dtype), rows);
+  if (count * size <= largestOneHot || (b.opsets.get("") ?? 1) < 16) {
+    const values = b.constant({ dtype: "float32", shape: [2], data: Float32Array.of(0, 1) }, "offOn");
+    const hot = b.op("OneHot", [b.reshape(indices, [count]), b.int64([size]), values], { axis: int(0) });
+    return b.matMul(b.cast(hot, rows.dtype), rows);
+  }
+  const everywhere = b.expand(b.reshape(indices, [count, 1]), [count, width]);
+  const [zeros, axis] = [zerosLike(b, [size, width], rows), int(0)];
+  return b.op("ScatterElements", [zeros, everywhere, rows], { axis, reduction: string("add") });
 }
+
+/** Elements; 16 MiB of float32. */
+const largestOneHot = 2 ** 22;
 
 /** y has the shape of the indices; y[..., j, ...] = x[..., indices[..., j, ...], ...] along one axis. */
 const GatherElements: GradientRule = ({ b, node, attributes, inputs: [x, indices], dy: [dy], opset }) => {
@@ -62,29 +69,25 @@ const GatherElements: GradientRule = ({ b, node, attributes, inputs: [x, indices
 
 /**
  * The last axis of the indices holds a position in x's leading axes: y[j] = x[indices[j]], a number or a slice. With batch_dims = n the first n axes
- * are shared, y[b, j] = x[b, indices[b, j]]; ScatterND has no such attribute, so the position gets b in front.
+ * are shared, y[b, j] = x[b, indices[b, j]]. With the leading axes as one, the position is one number, position times strides, and the
+ * gradient that of a Gather of rows.
  */
-const GatherND: GradientRule = ({ b, node, attributes, inputs: [x, indices], dy: [dy], opset }) => {
-  requireAdding(node, opset);
+const GatherND: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy] }) => {
   const batchAxes = attributeInt(attributes, "batch_dims", 0);
-  const positions = batchAxes === 0 ? indices! : withBatchPosition(b, indices!, batchAxes);
-  return [b.op("ScatterND", [zerosLike(b, x!.shape, dy!), positions, dy], { reduction: string("add") })];
-};
+  const indexed = batchAxes + indices!.shape.at(-1)!;
+  const [leading, slice] = [x!.shape.slice(0, indexed), x!.shape.slice(indexed)];
+  const [count, size, width] = [elementCount(indices!.shape.slice(0, -1)), elementCount(leading), elementCount(slice)];
+  const strides = leading.map((_, axis) => elementCount(leading.slice(axis + 1)));
 
-function withBatchPosition(b: GraphBuilder, indices: Value, batchAxes: number): Value {
-  const outer = indices.shape.slice(0, -1);
-  const coordinates = Array.from({ length: elementCount(outer) }, (_, flat) => {
-    const position: bigint[] = [];
-    for (let axis = outer.length - 1, rest = flat; axis >= 0; rest = Math.floor(rest / outer[axis]!), axis--)
-      position.unshift(BigInt(rest % outer[axis]!));
-    return position.slice(0, batchAxes);
-  });
-  const batch = b.constant(
-    { dtype: "int64", shape: [...outer, batchAxes], data: BigInt64Array.from(coordinates.flat()) },
-    "batchPosition",
-  );
-  return b.op("Concat", [batch, indices], { axis: int(-1) });
-}
+  const negative = b.op("Less", [indices, b.int64([0])]);
+  const front = b.where(negative, b.plus(indices!, b.int64(leading.slice(batchAxes))), indices!);
+  const within = b.sum(b.times(front, b.int64(strides.slice(batchAxes))), [-1], true);
+  // Positions run through the batches in order, the same number in each.
+  const batches = elementCount(leading.slice(0, batchAxes));
+  const starts = Array.from({ length: batches }, (_, batch) => batch * (size / batches));
+  const rows = b.plus(b.reshape(within, [batches, count / batches]), b.reshape(b.int64(starts), [batches, 1]));
+  return [b.reshape(addedRows(b, b.reshape(dy!, [count, width]), rows, size), x!.shape)];
+};
 
 /**
  * y = x with updates written at the indices (reduction none) or added there (add, since opset 16): dupdates is read from dy at the indices, and

@@ -3,6 +3,7 @@ import { elementCount, int } from "../../onnx/types.js";
 import { constantLike } from "../constantLike.js";
 import { type GradientContext, type GradientRule, registerGradient } from "../registry.js";
 import { broadcastTo } from "./broadcast.js";
+import { equal, isZero, nonZero } from "./comparison.js";
 import { frontAxis, requireConstant } from "./operands.js";
 
 /**
@@ -12,7 +13,7 @@ import { frontAxis, requireConstant } from "./operands.js";
 interface Reduction {
   readonly b: GraphBuilder;
   readonly x: Value;
-  readonly y: Value;
+  readonly y: () => Value;
   readonly dy: Value;
   readonly axes: readonly number[];
   /** How many elements of x make one of y. */
@@ -26,7 +27,9 @@ function reduction(rule: (reduction: Reduction) => Value): GradientRule {
     const axes = reducedAxes(context);
     const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
     const count = elementCount(x.shape) / elementCount(kept);
-    const dx = rule({ b, x, y: b.reshape(outputs[0]!, kept), dy: b.reshape(dy[0]!, kept), axes, count });
+    // A scalar broadcasts as it is.
+    const aligned = (value: Value) => (value.shape.length === 0 ? value : b.reshape(value, kept));
+    const dx = rule({ b, x, y: () => aligned(outputs[0]!), dy: aligned(dy[0]!), axes, count });
     return [broadcastTo(b, dx, x.shape)];
   };
 }
@@ -55,17 +58,17 @@ const ReduceSumSquare = reduction(({ b, x, dy }) => b.times(x, b.times(constantL
 const ReduceL1 = reduction(({ b, x, dy }) => b.times(b.op("Sign", [x]), dy));
 
 /** y = (sum x_i^2)^(1/2): dx = x dy / y; 0 where y = 0, as in PyTorch (there x = 0 as well, so any finite divisor will do). */
-const ReduceL2 = reduction(({ b, x, y, dy }) => b.times(x, b.over(dy, nonZero(b, y))));
+const ReduceL2 = reduction(({ b, x, y, dy }) => b.times(x, b.over(dy, nonZero(b, y()))));
 
 /** y = ln sum x_i: dx = dy / sum x_i = dy e^-y. */
-const ReduceLogSum = reduction(({ b, y, dy }) => b.times(dy, b.exp(b.negative(y))));
+const ReduceLogSum = reduction(({ b, y, dy }) => b.times(dy, b.exp(b.negative(y()))));
 
 /** y = ln sum e^(x_i): dx_i = dy e^(x_i) / sum e^(x_k) = dy e^(x_i - y). */
-const ReduceLogSumExp = reduction(({ b, x, y, dy }) => b.times(b.exp(b.minus(x, y)), dy));
+const ReduceLogSumExp = reduction(({ b, x, y, dy }) => b.times(b.exp(b.minus(x, y())), dy));
 
 /** y = max x_i (or min): dy goes to the elements that equal y, in equal parts, as for PyTorch's amax. */
 const extremum = reduction(({ b, x, y, dy, axes }) => {
-  const mask = b.cast(b.op("Equal", [x, y]), x.dtype);
+  const mask = b.cast(equal(b, x, y()), x.dtype);
   return b.times(mask, b.over(dy, b.sum(mask, axes, true)));
 });
 
@@ -75,12 +78,12 @@ const extremum = reduction(({ b, x, y, dy, axes }) => {
  */
 const ReduceProd = reduction(({ b, x, dy, axes }) => {
   const zero = constantLike(b, 0, x);
-  const isZero = b.op("Equal", [x, zero]);
-  const counted = b.cast(isZero, x.dtype);
-  const filled = b.where(isZero, constantLike(b, 1, x), x);
+  const zeros = isZero(b, x);
+  const counted = b.cast(zeros, x.dtype);
+  const filled = b.where(zeros, constantLike(b, 1, x), x);
   const p = axes.length === 0 ? filled : b.reduce("ReduceProd", filled, axes, true);
   const otherZeros = b.minus(b.sum(counted, axes, true), counted);
-  return b.times(dy, b.where(b.op("Equal", [otherZeros, zero]), b.over(p, filled), zero));
+  return b.times(dy, b.where(isZero(b, otherZeros), b.over(p, filled), zero));
 });
 
 /**
@@ -94,7 +97,7 @@ const LpNormalization: GradientRule = ({ b, attributes, inputs: [x], outputs: [y
   const s = p === 1 ? b.op("Sign", [x!]) : y!;
   const turned = b.minus(dy!, b.times(s, b.sum(b.times(dy!, y!), axes, true)));
   const zero = constantLike(b, 0, norm);
-  return [b.where(b.op("Equal", [norm, zero]), zero, b.over(turned, nonZero(b, norm)))];
+  return [b.where(isZero(b, norm), zero, b.over(turned, nonZero(b, norm)))];
 };
 
 /** y_i = sum over k <= i of x_k; `reverse` sums k >= i, `exclusive` leaves k = i out. The transposed sum runs the other way: dx_k = sum over i >= k of dy_i. */
@@ -104,11 +107,6 @@ const CumSum: GradientRule = ({ b, attributes, inputs: [, axis], dy: [dy] }) => 
     reverse: int(attributeInt(attributes, "reverse", 0) ? 0 : 1),
   }),
 ];
-
-/** x with 1 in place of 0. */
-function nonZero(b: GraphBuilder, x: Value): Value {
-  return b.where(b.op("Equal", [x, constantLike(b, 0, x)]), constantLike(b, 1, x), x);
-}
 
 registerGradient("ReduceSum", ReduceSum);
 registerGradient("ReduceMean", ReduceMean);

@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import type { GraphBuilder } from "../../graph/index.js";
+import { int, string } from "../../onnx/types.js";
+import { describeGradients } from "../testing/describeGradients.js";
+import { checkGradient, type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
+
+const x = randomTensor([3, 4, 2], { seed: 1 });
+const indices = (b: GraphBuilder, shape: readonly number[], numbers: readonly number[]) =>
+  b.constant({ dtype: "int64", shape, data: BigInt64Array.from(numbers, BigInt) }, "indices");
+
+const gather = (
+  axis: number,
+  shape: readonly number[],
+  numbers: readonly number[],
+  opset = 21,
+): [string, GradientCheck] => [
+  `Gather [${numbers}] of shape [${shape}] along axis ${axis}, opset ${opset}`,
+  { inputs: [x], opset, build: (b, [v]) => b.op("Gather", [v, indices(b, shape, numbers)], { axis: int(axis) }) },
+];
+
+describeGradients("Gather", {
+  ...Object.fromEntries([
+    gather(0, [4], [2, 0, 2, -1]),
+    gather(1, [2, 3], [3, 3, 0, -4, 1, 3]),
+    gather(-1, [3], [1, 1, 1]),
+    gather(1, [], [2]),
+    gather(1, [], [-1]),
+    gather(0, [1], [1]),
+    gather(0, [4], [2, 0, 2, -1], 13),
+    gather(1, [2, 3], [3, 3, 0, -4, 1, 3], 11),
+  ]),
+  "Gather of many rows": {
+    inputs: [randomTensor([2100, 2], { seed: 4 })],
+    build: (b, [v]) =>
+      b.op("Gather", [
+        v,
+        indices(
+          b,
+          [2100],
+          Array.from({ length: 2100 }, (_, k) => k % 11),
+        ),
+      ]),
+  },
+  "Gather by an index that is an input": {
+    inputs: [x, { dtype: "int64", shape: [1], data: BigInt64Array.of(-2n) }],
+    build: (b, [v, i]) => b.op("Gather", [v, i], { axis: int(1) }),
+  },
+});
+
+describeGradients("GatherElements and GatherND", {
+  "GatherElements along axis 1, with repetitions": {
+    inputs: [x],
+    build: (b, [v]) =>
+      b.op("GatherElements", [v, indices(b, [2, 3, 2], [0, 1, 0, -1, 3, 2, 1, 1, 1, 1, 0, 0])], { axis: int(1) }),
+  },
+  "GatherND of elements": {
+    inputs: [x],
+    build: (b, [v]) => b.op("GatherND", [v, indices(b, [3, 3], [0, 1, 1, 2, 3, 0, 0, 1, 1])]),
+  },
+  "GatherND of slices, with repetitions": {
+    inputs: [x],
+    build: (b, [v]) => b.op("GatherND", [v, indices(b, [2, 2, 2], [0, 1, 2, 3, 0, 1, -1, 0])]),
+  },
+  "GatherND in batches": {
+    inputs: [x],
+    build: (b, [v]) => b.op("GatherND", [v, indices(b, [3, 2, 1], [0, 0, 3, 1, 2, 2])], { batch_dims: int(1) }),
+  },
+  "GatherND in batches of two axes": {
+    inputs: [x],
+    build: (b, [v]) =>
+      b.op("GatherND", [v, indices(b, [3, 4, 1], [0, 1, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0])], { batch_dims: int(2) }),
+  },
+});
+
+const elements = [2, 0, 1, 3, 0, 1, 3, 2];
+const scatters = (reduction: string, repeated: boolean): Record<string, GradientCheck> => ({
+  [`ScatterElements, reduction ${reduction}`]: {
+    inputs: [x, randomTensor([2, 2, 2], { seed: 2 })],
+    build: (b, [v, updates]) =>
+      b.op("ScatterElements", [v, indices(b, [2, 2, 2], repeated ? elements.map(() => 1) : elements), updates], {
+        axis: int(1),
+        reduction: string(reduction),
+      }),
+  },
+  [`ScatterND, reduction ${reduction}`]: {
+    inputs: [x, randomTensor([2, 2], { seed: 3 })],
+    build: (b, [v, updates]) =>
+      b.op("ScatterND", [v, indices(b, [2, 2], repeated ? [1, 2, 1, 2] : [1, 2, 0, -1]), updates], {
+        reduction: string(reduction),
+      }),
+  },
+});
+
+describeGradients("scatters", { ...scatters("none", false), ...scatters("add", true) });
+
+describe("scatters", () => {
+  it("have no gradient for other reductions; the error names the node", async () => {
+    const check: GradientCheck = {
+      inputs: [x, randomTensor([1, 4, 2])],
+      build: (b, [v, updates]) =>
+        b.op("ScatterND", [v, indices(b, [1, 1], [0]), updates], { reduction: string("mul") }, { name: "scale" }),
+    };
+    await expect(checkGradient(check)).rejects.toThrow(/ScatterND \(node scale\): reduction is mul/);
+  });
+
+  it("cannot add before opset 16, so GatherElements asks for it", async () => {
+    const check: GradientCheck = {
+      inputs: [x],
+      opset: 13,
+      build: (b, [v]) => b.op("GatherElements", [v, indices(b, [1, 1, 1], [0])]),
+    };
+    await expect(checkGradient(check)).rejects.toThrow(/opset is 13/);
+  });
+});
