@@ -5,7 +5,7 @@ export default defineConfig({
     index: "src/index.ts",
     core: "src/core.ts",
     cli: "src/cli/main.ts",
-    worker: "src/train/node/worker.ts",
+    worker: "src/run/worker.ts",
   },
   format: "esm",
   platform: "node",

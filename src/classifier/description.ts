@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { InputDescription } from "../data/index.js";
+import type { InputDescription } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import type { Model } from "../onnx/types.js";
 
@@ -29,8 +29,6 @@ const provenance = z.object({
   epochs: z.number(),
   /** SHA-256 of the data it was trained on. */
   dataHash: z.string(),
-  validationAccuracy: z.number().nullable(),
-  testAccuracy: z.number().nullable(),
 });
 
 export type Provenance = z.output<typeof provenance>;

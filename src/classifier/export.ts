@@ -1,4 +1,4 @@
-import type { InputDescription, InputStatistics } from "../data/index.js";
+import type { InputDescription, InputStatistics } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import { GraphBuilder, type Value } from "../graph/index.js";
 import { foldScaleInvariantLinear } from "../method/index.js";

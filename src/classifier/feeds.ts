@@ -1,5 +1,5 @@
 import { Tensor } from "onnxruntime-common";
-import type { InputDescription } from "../data/index.js";
+import type { InputDescription } from "../data/core.js";
 import { serving } from "./export.js";
 
 /**

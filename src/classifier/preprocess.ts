@@ -1,4 +1,4 @@
-import type { InputDescription, InputStatistics } from "../data/index.js";
+import type { InputDescription, InputStatistics } from "../data/core.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import { int, type Tensor } from "../onnx/types.js";
 

@@ -1,4 +1,4 @@
-import { Random } from "../data/random.js";
+import { Random } from "../data/core.js";
 import { GraphBuilder, type Value } from "../graph/index.js";
 import { elementCount, float, int, ints, type Model, string, type Tensor } from "../onnx/types.js";
 

@@ -1,6 +1,6 @@
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
-import { type Dataset, type InputDescription, type InputStatistics, sequentialBatches } from "../data/index.js";
+import { type Dataset, type InputDescription, type InputStatistics, sequentialBatches } from "../data/core.js";
 import { GraphBuilder, inline } from "../graph/index.js";
 import { lower, type Target } from "../lowering/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
@@ -47,7 +47,7 @@ export function compileEvaluation(
 }
 
 /** Runs a compiled evaluation over data sets. */
-export class Evaluator {
+export class StateEvaluator {
   readonly #session: InferenceSession;
   readonly #compiled: CompiledEvaluation;
 
@@ -67,7 +67,7 @@ export class Evaluator {
     const feeds: Record<string, OrtTensor> = {};
     for (const [name, tensor] of state)
       feeds[name] =
-        tensor instanceof OrtTensor ? tensor : new OrtTensor("float32", tensor.data as Float32Array, tensor.shape);
+        tensor instanceof OrtTensor ? tensor : new OrtTensor("float32", tensor.data as Float32Array, (tensor as Tensor).shape);
     const logits = new Float32Array(dataset.size * classes);
     let done = 0;
     for (const { records, count } of sequentialBatches(dataset, batchSize)) {

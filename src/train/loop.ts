@@ -1,8 +1,8 @@
-import type { BatchSource, Dataset } from "../data/index.js";
+import type { BatchSource, Dataset } from "../data/core.js";
 import type { Tensor } from "../onnx/types.js";
 import type { Schedule } from "../optim/index.js";
 import type { Checkpoint, EpochRecord, Progress } from "./checkpoint.js";
-import type { Evaluator } from "./evaluator.js";
+import type { StateEvaluator } from "./evaluator.js";
 import type { StepRunner } from "./runner.js";
 import { averageName } from "./state.js";
 import type { CompiledStep } from "./step.js";
@@ -13,7 +13,7 @@ export const skippedStepsUntilDiverged = 10;
 export interface TrainingPlan {
   readonly step: CompiledStep;
   readonly runner: StepRunner;
-  readonly evaluator: Evaluator;
+  readonly evaluator: StateEvaluator;
   readonly batches: BatchSource;
   readonly validation: Dataset;
   readonly totalSteps: number;
@@ -36,6 +36,8 @@ export interface TrainingHooks {
   onEpoch?(record: EpochRecord): void;
   /** Saves a checkpoint: after every epoch and before stopping on request. */
   save?(checkpoint: Checkpoint): void | Promise<void>;
+  /** Asked between steps; true saves a checkpoint in the middle of an epoch. */
+  saveRequested?(): boolean;
   /** Asked between steps; true stops with a checkpoint. May give the event loop a turn. */
   stopRequested?(): boolean | Promise<boolean>;
 }
@@ -103,11 +105,15 @@ export async function train(
       await hooks.save?.(checkpoint());
       return outcome("interrupted");
     }
+    if (hooks.saveRequested?.()) {
+      progress.epoch.seconds += lap();
+      await hooks.save?.(checkpoint());
+      clock = performance.now();
+    }
     const { step } = progress;
     const multiplier = plan.schedule(step, totalSteps);
     const batch = batches.batch(Math.floor(step / stepsPerEpoch), step % stepsPerEpoch);
-    const scalars: Record<string, number> = { elr: plan.elr * multiplier, lr: plan.lr * multiplier };
-    for (const { name, value } of plan.step.optimizerScalars) scalars[name] = value(step);
+    const scalars = { elr: plan.elr * multiplier, lr: plan.lr * multiplier, ...plan.step.scalars(step) };
     const result = await runner.run(batch.records, batch.targets, scalars, plan.step.masks(step));
 
     progress.step++;
@@ -140,7 +146,7 @@ export async function train(
       elr: plan.elr * multiplier,
       trainLoss: epoch.examples > 0 ? epoch.loss / epoch.examples : Number.NaN,
       trainAccuracy: epoch.examples > 0 ? epoch.correct / epoch.examples : Number.NaN,
-      validationLoss: validation.loss,
+      validationLoss: validation.loss ?? Number.NaN,
       validationAccuracy: validation.accuracy,
       examplesPerSecond: trainSeconds > 0 ? epoch.examples / trainSeconds : 0,
       seconds: trainSeconds + lap(),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { IsonormError } from "../errors.js";
+import { defaultEffectiveLearningRates } from "../method/index.js";
 
 /**
  * Everything that decides a training, apart from the data itself and the machine. It stands in run.json; a resumed run must have the same.
@@ -21,17 +22,18 @@ export const trainSettings = z.strictObject({
     .max(2 ** 32 - 1)
     .default(0),
 
-  /** Effective learning rate of the scale-invariant weights. */
-  elr: z.number().default(2 ** -8.5),
-  /** Learning rate of the weights that are not scale-invariant. */
-  lr: z.number().nonnegative().default(0.05),
+  /** Effective learning rate of the scale-invariant weights; by default that of the base rule. */
+  elr: z.number().optional(),
+  /** Learning rate of the weights that are not scale-invariant; by default 0.05 for SGD, 0.002 for Adam. */
+  lr: z.number().nonnegative().optional(),
   /** S of the scale-invariant linear layer; undefined is 2.5 sqrt(classes). */
   scale: z.number().positive().optional(),
   headNorm: z.enum(["tensor", "row"]).default("tensor"),
   headFeatures: z.enum(["raw", "unit"]).default("raw"),
   /** "none" leaves the norm free: the plain baseline, whose learning rate is `lr` for all weights. */
   fixedNorm: z.enum(["tensor", "channel", "none"]).default("tensor"),
-  baseRule: z.enum(["sgd", "angular"]).default("sgd"),
+  /** By default that which suits the optimizer: Adam's update does not grow with the gradient, so it needs `angular`. */
+  baseRule: z.enum(["sgd", "angular"]).optional(),
   optimizer: z.enum(["sgd", "adam"]).default("sgd"),
   momentum: z.number().min(0).max(0.9999).default(0.9),
   nesterov: z.boolean().default(false),
@@ -57,7 +59,10 @@ export const trainSettings = z.strictObject({
   patience: z.int().positive().optional(),
 });
 
-export type TrainSettings = z.output<typeof trainSettings>;
+/** All settings, with defaults that depend on others filled in. */
+export const resolvedTrainSettings = trainSettings.required({ elr: true, lr: true, baseRule: true });
+
+export type TrainSettings = z.output<typeof resolvedTrainSettings>;
 
 /** Fills in defaults. Throws ISO_ARGUMENT naming the setting, ISO_ELR_INVALID for an effective learning rate that is not positive. */
 export function parseTrainSettings(input: z.input<typeof trainSettings>): TrainSettings {
@@ -83,7 +88,13 @@ export function parseTrainSettings(input: z.input<typeof trainSettings>): TrainS
       `weight decay ${settings.weightDecay} has no place beside the fixed norm, which takes over its effect`,
       "Leave weight decay out, or compare with the plain baseline (--fixed-norm none)",
     );
-  return settings;
+  const baseRule = settings.baseRule ?? (settings.optimizer === "adam" ? "angular" : "sgd");
+  return {
+    ...settings,
+    baseRule,
+    elr: settings.elr ?? defaultEffectiveLearningRates[baseRule],
+    lr: settings.lr ?? (settings.optimizer === "adam" ? 0.002 : 0.05),
+  };
 }
 
 /** Training steps of a whole run. At least one. */

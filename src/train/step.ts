@@ -1,7 +1,8 @@
 import { differentiate } from "../autodiff/index.js";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
-import type { InputDescription, InputStatistics } from "../data/index.js";
-import { GraphBuilder, inline, type Value } from "../graph/index.js";
+import type { InputDescription, InputStatistics } from "../data/core.js";
+import { IsonormError } from "../errors.js";
+import { eliminateCommonSubexpressions, eliminateDeadNodes, GraphBuilder, inline, type Value } from "../graph/index.js";
 import { lower, type Target } from "../lowering/index.js";
 import {
   type BaseRule,
@@ -11,10 +12,17 @@ import {
   type WeightProof,
 } from "../method/index.js";
 import type { Graph, Model, Tensor } from "../onnx/types.js";
-import { clipByGlobalNorm, movingAverage, type Optimizer, updateWeight } from "../optim/index.js";
+import {
+  averageRemainder,
+  clipByGlobalNorm,
+  type FixedNormRule,
+  movingAverage,
+  type Optimizer,
+  updateWeight,
+} from "../optim/index.js";
 import { softmaxCrossEntropy } from "./loss.js";
-import { averageName, nextName, norm0Name, type StateTensor, slotName } from "./state.js";
-import { trainingForm } from "./trainingForm.js";
+import { averageName, nextName, norm0Name, type StateRole, type StateTensor, slotName } from "./state.js";
+import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
 
 export interface StepOptions {
   readonly input: InputDescription;
@@ -42,12 +50,13 @@ export interface CompiledStep {
   readonly inputs: {
     readonly records: { readonly name: string; readonly shape: readonly number[] };
     readonly targets: { readonly name: string; readonly shape: readonly number[] };
-    /** float32 scalars: `elr`, `lr` and the optimizer's own. */
+    /** float32 scalars: `elr`, `lr`, and those that {@link CompiledStep.scalars} gives. */
     readonly scalars: readonly string[];
     readonly masks: readonly { readonly name: string; readonly shape: readonly number[] }[];
   };
   readonly state: readonly StateTensor[];
-  readonly optimizerScalars: readonly { readonly name: string; value(step: number): number }[];
+  /** Scalars, apart from the learning rates, that depend on the step: the optimizer's and the moving average's. */
+  scalars(step: number): Record<string, number>;
   /** Dropout masks of a step, by input name. */
   masks(step: number): Record<string, Float32Array>;
 }
@@ -55,77 +64,133 @@ export interface CompiledStep {
 /**
  * Compiles model, loss, gradients, optimizer and fixed-norm update into one graph: the whole of one training step, from a raw batch to
  * new weights.
+ *
+ * @param model - in inference form, with its initial weights as initializers and the output `logits`
+ * @throws ISO_AUTODIFF_NO_RULE, ISO_GRAPH_SHAPE, ISO_NORM_ZERO naming node or weight
  */
 export function compileStep(model: Model, options: StepOptions): CompiledStep {
-  const { input, batchSize, classes, optimizer } = options;
+  const { input, batchSize, classes, optimizer, ema } = options;
   const b = new GraphBuilder({ opsets: model.opsets });
   const state: StateTensor[] = [];
-  const declare = (tensor: StateTensor): Value => {
-    state.push(tensor);
-    return b.input(tensor.name, tensor.initial.dtype, tensor.initial.shape);
+  /** Declares a state tensor: an input now, and an output once {@link carry} says what follows. */
+  const declare = (name: string, role: StateRole, weight: string, initial: Tensor): Value => {
+    state.push({ name, role, weight, updated: role !== "norm0", initial });
+    return b.input(name, "float32", initial.shape);
   };
   const carry = (name: string, next: Value): void => b.output(nextName(name), next);
 
-  // 1. The batch, from raw records to network input.
+  // 1. The batch: raw records become the network's input.
   const recordsShape = [batchSize, ...recordShape(input)];
   const records = b.input("records", input.kind === "image" ? "uint8" : "float32", recordsShape);
   const targets = b.input("targets", "float32", [batchSize, classes]);
   const bindings = new Map([[model.graph.inputs[0]!.name, preprocessRecords(b, records, input, options.statistics)]]);
 
   // 2. Weights and running statistics are state: they come in, and go out changed.
-  const weights = options.proofs.map((proof) => {
-    const initial = initializer(model, proof.name);
-    const value = declare({ name: proof.name, role: "weight", weight: proof.name, updated: true, initial });
-    bindings.set(proof.name, value);
-    return { proof, value, initial };
-  });
-  const form = trainingForm({ ...model.graph, nodes: expandScaleInvariantLinear(model.graph).nodes });
-  for (const name of form.statistics) {
-    const initial = initializer(model, name);
-    bindings.set(name, declare({ name, role: "statistic", weight: name, updated: true, initial }));
-  }
+  for (const { name } of options.proofs) bindings.set(name, declare(name, "weight", name, initializer(model, name)));
+  for (const name of runningStatistics(model.graph))
+    bindings.set(name, declare(name, "statistic", name, initializer(model, name)));
 
   // 3. Forward pass in training form, and the loss.
-  const dropout = form.dropoutMasks(batchSize);
-  const values = inline(b, { ...model, graph: form.graph }, bindings, { prefix: "model/" });
+  const form = new TrainingForm();
+  const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
+  const values = inline(b, network, bindings, {
+    prefix: "model/",
+    replace: (node, inputs) => form.replace(b, node, inputs),
+  });
   const { loss, correct } = softmaxCrossEntropy(b, values.get("logits")!, targets);
+  for (const { name, next } of form.statistics) carry(name, next);
 
   // 4. Gradients.
-  let gradients = differentiate(
-    b,
-    loss,
-    weights.map(({ value }) => value),
-  );
-  if (options.clip !== undefined) gradients = clipByGlobalNorm(b, gradients, options.clip);
-
-  // 5. New weights: optimizer, effective learning rate, fixed norm.
-  const rates = { elr: b.input("elr", "float32", []), lr: b.input("lr", "float32", []) };
-  const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
+  const wanted = options.proofs.map(({ name }) => b.value(name));
+  let gradients = differentiate(b, loss, wanted);
   const health: Value[] = [];
-  weights.forEach(({ proof, value, initial }, index) => {
+  if (options.clip !== undefined) {
+    const clipped = clipByGlobalNorm(b, gradients, options.clip);
+    gradients = clipped.gradients;
+    if (clipped.norm) health.push(clipped.norm);
+  }
+
+  // 5. New weights: the optimizer's direction, the effective learning rate, the fixed norm.
+  const elr = b.input("elr", "float32", []);
+  const lr = b.input("lr", "float32", []);
+  const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
+  const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
+  options.proofs.forEach((proof, index) => {
+    const { name } = proof;
+    const weight = b.value(name);
     const gradient = gradients[index];
-    if (!gradient) return;
-    void initial;
-    void health;
-    void gradient;
-    void value;
-    void proof;
+    if (!gradient) {
+      carry(name, weight);
+      return;
+    }
+    const initial = initializer(model, name);
+    const zeros = (): Tensor => ({ dtype: "float32", shape: initial.shape, data: new Float32Array(initial.data.length) });
+    const slots = optimizer.slots.map((slot) => declare(slotName(name, slot), "slot", name, zeros()));
+    const fixed = fixedNormOf(proof, options.fixedNorm);
+    const rule: FixedNormRule | undefined = fixed && {
+      kind: "fixedNorm",
+      norm0: declare(norm0Name(name), "norm0", name, measureNorm(name, initial, fixed.granularity, fixed.channelAxis)),
+      ...fixed,
+      baseRule: options.baseRule,
+      effectiveLearningRate: elr,
+    };
+    const update = updateWeight(b, {
+      weight,
+      gradient,
+      slots,
+      scalars,
+      optimizer,
+      rule: rule ?? { kind: "plain", learningRate: lr, weightDecay: options.weightDecay },
+    });
+    carry(name, update.weight);
+    optimizer.slots.forEach((slot, slotIndex) => {
+      carry(slotName(name, slot), update.slots[slotIndex]!);
+    });
+    health.push(update.health);
+    if (remainder) {
+      const average = declare(averageName(name), "average", name, initial);
+      carry(averageName(name), movingAverage(b, average, update.weight, remainder, rule));
+    }
   });
-  void movingAverage;
-  void updateWeight;
-  void measureNorm;
-  void norm0Name;
-  void slotName;
-  void averageName;
-  void dropout;
-  void carry;
+
+  // 6. What the caller reads, and the operators that are fast on the target.
   b.output("loss", loss);
   b.output("correct", correct);
-  void rates;
-  void scalars;
-  return undefined as never;
+  b.output("health", b.op("Sum", health));
+  const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
+  return {
+    graph: lower(graph, options.target, model.opsets),
+    opsets: new Map([...model.opsets].filter(([domain]) => domain !== "isonorm")),
+    inputs: {
+      records: { name: "records", shape: recordsShape },
+      targets: { name: "targets", shape: [batchSize, classes] },
+      scalars: ["elr", "lr", ...scalars.keys(), ...(remainder ? ["averageRemainder"] : [])],
+      masks: form.masks,
+    },
+    state,
+    scalars: (step) => ({
+      ...Object.fromEntries(optimizer.scalars.map(({ name, value }) => [name, value(step)])),
+      ...(ema === undefined ? {} : { averageRemainder: averageRemainder(ema, step) }),
+    }),
+    masks: (step) => drawMasks(form.masks, options.seed, step),
+  };
+}
+
+/**
+ * How a weight's norm is kept: not at all unless it is proved scale-invariant; by channel only where each channel is so by itself, else as
+ * one tensor.
+ */
+function fixedNormOf(
+  proof: WeightProof,
+  asked: Granularity | "none",
+): { granularity: Granularity; channelAxis: number } | undefined {
+  if (asked === "none" || !proof.scaleInvariant) return undefined;
+  if (asked === "channel" && proof.perChannel) return { granularity: "channel", channelAxis: proof.channelAxis! };
+  return { granularity: "tensor", channelAxis: 0 };
 }
 
 function initializer(model: Model, name: string): Tensor {
-  return model.graph.initializers.get(name)!;
+  const tensor = model.graph.initializers.get(name);
+  if (tensor) return tensor;
+  throw new IsonormError("ISO_GRAPH_INVALID", `the model has no initializer "${name}"`, "Name the weights as the model does");
 }

@@ -1,4 +1,4 @@
-import { Random } from "../data/index.js";
+import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import { elementCount, float, type Graph, type Node } from "../onnx/types.js";
@@ -44,7 +44,7 @@ export class TrainingForm {
   readonly statistics: StatisticUpdate[] = [];
   readonly masks: DropoutMask[] = [];
 
-  /** The node's outputs in training form; undefined where it is the same as in inference. */
+  /** What `inline` asks of each node: its outputs in training form, or undefined where it is the same as in inference. */
   replace(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] | undefined {
     if (node.domain !== "") return undefined;
     if (node.op === "BatchNormalization") return [this.#batchNormalization(b, node, inputs)];

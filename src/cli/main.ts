@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+import { Command, CommanderError, Option } from "commander";
+import { addTrainingOptions } from "./trainingOptions.js";
+
+// Commands are loaded when they are called: --help must not wait for ONNX Runtime.
+
+const program = new Command("isonorm")
+  .description("Trains classifiers on ONNX Runtime and finds their one decisive hyperparameter, the effective learning rate.")
+  .configureHelp({ showGlobalOptions: true })
+  .option("--json", "print events as JSON Lines on stdout, and nothing else there")
+  .option("--debug", "show stack traces of errors")
+  .exitOverride();
+
+const dataHelp =
+  "a folder with a subfolder a class, a folder of IDX files, or a CSV or Parquet table (or a folder that holds one)";
+
+addTrainingOptions(
+  program
+    .command("train")
+    .description("train one classifier; writes model.onnx and report.html into a run folder")
+    .argument("[data]", dataHelp),
+)
+  .option("--elr <x>", "effective learning rate (default 2^-8.5 = 0.00276)")
+  .action(async (data, _options, command) => (await import("./commands/train.js")).train(data, command.optsWithGlobals()));
+
+program
+  .command("evaluate")
+  .description("accuracy, confusion matrix and calibration of a trained classifier on labelled data")
+  .argument("<model>", "model.onnx of a run, or a run folder")
+  .argument("<data>", dataHelp)
+  .addOption(
+    new Option("--split <name>", "examples to use; default: the test split of the data it was trained on, all of other data").choices([
+      "train",
+      "validation",
+      "test",
+      "all",
+    ]),
+  )
+  .option("--label <column>", "label column of a table")
+  .option("--strict", "refuse unreadable images instead of skipping them")
+  .option("--threads <n>", "threads of ONNX Runtime")
+  .option("--out <file>", "write predictions as CSV")
+  .action(async (model, data, _options, command) =>
+    (await import("./commands/evaluate.js")).evaluate(model, data, command.optsWithGlobals()),
+  );
+
+program
+  .command("predict")
+  .description("labels and probabilities for images, or for the rows of a table")
+  .argument("<model>", "model.onnx of a run, or a run folder")
+  .argument("<input...>", "image files, or tables")
+  .option("--top <n>", "classes to show for each input", "3")
+  .option("--threads <n>", "threads of ONNX Runtime")
+  .action(async (model, inputs, _options, command) =>
+    (await import("./commands/predict.js")).predict(model, inputs, command.optsWithGlobals()),
+  );
+
+program
+  .command("inspect")
+  .description("weights, norms, which are scale-invariant, and the proof by graph and by number")
+  .argument("<model>", "an .onnx file, a run folder, or the name of a built-in model")
+  .action(async (model, _options, command) => (await import("./commands/inspect.js")).inspect(model, command.optsWithGlobals()));
+
+program
+  .command("check")
+  .description("examples per class, unreadable files, duplicates, leaks between splits")
+  .argument("<data>", dataHelp)
+  .option("--label <column>", "label column of a table")
+  .option("--validation <share|path>", "validation split")
+  .option("--test <share|path>", "test split")
+  .option("--seed <n>", "seed of the splits", "0")
+  .action(async (data, _options, command) => (await import("./commands/check.js")).check(data, command.optsWithGlobals()));
+
+program
+  .command("doctor")
+  .description("versions, providers, threads, and what is missing")
+  .action(async (_options, command) => (await import("./commands/doctor.js")).doctor(command.optsWithGlobals()));
+
+program.option("-V, --version", "print the version").on("option:version", async () => {
+  const { packageVersion } = await import("../run/versions.js");
+  process.stdout.write(`${packageVersion}\n`);
+  process.exit(0);
+});
+
+try {
+  if (process.argv.length <= 2) {
+    program.outputHelp();
+  } else {
+    for (const command of program.commands) command.exitOverride();
+    await program.parseAsync();
+  }
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said what was wrong, or shown the help.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const { fail } = await import("./fail.js");
+    process.exitCode = fail(error, program.opts());
+  }
+}

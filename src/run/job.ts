@@ -1,0 +1,260 @@
+import { createHash } from "node:crypto";
+import { InferenceSession } from "onnxruntime-node";
+import { exportClassifier, type Provenance } from "../classifier/index.js";
+import { type InputStatistics, inputStatistics, openData, type Splits } from "../data/index.js";
+import { IsonormError } from "../errors.js";
+import type { Evaluation } from "../metrics/index.js";
+import { encode } from "../onnx/index.js";
+import { renderTrainingReport } from "../report/index.js";
+import { freshProgress, train, type TrainingOutcome, type StateEvaluator, type TrainSettings } from "../train/index.js";
+import { evaluateServed } from "./served.js";
+import type { DoneEvent, TrainingEvent } from "./events.js";
+import { type DataSettings, RunFolder, type RunRecord } from "./runFolder.js";
+import { prepareTraining, type PreparedTraining } from "./prepare.js";
+import { trainingReport } from "./trainingReport.js";
+import { packageVersion, versions } from "./versions.js";
+
+/** One training, as its worker gets it: plain data. */
+export interface TrainingJob {
+  readonly data: DataSettings;
+  readonly settings: TrainSettings;
+  /** Run folder. */
+  readonly out: string;
+  /** Go on from the folder's checkpoint, if it has one. */
+  readonly resume: boolean;
+  readonly device: "cpu";
+  readonly threads: number;
+  /** Whether to touch the test split and write model and report at the end: a search's candidates do not. */
+  readonly finish: boolean;
+}
+
+export interface JobHooks {
+  emit(event: TrainingEvent): void;
+  stopRequested(): boolean;
+}
+
+/** Seconds between checkpoints inside an epoch. */
+const secondsBetweenCheckpoints = 120;
+/** Milliseconds between `step` events. */
+const millisecondsBetweenStepEvents = 100;
+
+/**
+ * A whole training: data from disk, model, training step, epochs with checkpoints, and at the end the exported classifier, its
+ * evaluation and the report, all in the run folder.
+ *
+ * @throws every coded error of data, model and files; ISO_DIVERGED
+ */
+export async function runJob(job: TrainingJob, hooks: JobHooks): Promise<void> {
+  const folder = new RunFolder(job.out);
+  const previous = job.resume && folder.hasRun() ? folder.readRun() : undefined;
+  const splits = await openJobData(job, hooks);
+  try {
+    await trainOn(splits, job, hooks, folder, previous);
+  } finally {
+    for (const split of [splits.train, splits.validation, splits.test]) split?.close();
+  }
+}
+
+async function trainOn(
+  splits: Splits,
+  job: TrainingJob,
+  hooks: JobHooks,
+  folder: RunFolder,
+  previous: RunRecord | undefined,
+): Promise<void> {
+  const statistics = inputStatistics(splits.train);
+  const prepared = await prepareTraining(splits, statistics, job.settings, job.threads);
+  const { settings, plan } = prepared;
+  const digest = digestOf({ settings, data: splits.hash, model: prepared.modelHash });
+  const checkpoint = previous ? folder.readCheckpoint() : undefined;
+  if (checkpoint && checkpoint.progress.digest !== digest)
+    throw new IsonormError(
+      "ISO_RESUME_MISMATCH",
+      `the run in ${job.out} was started with other settings, other data or another model`,
+      "Resume it with what it was started with, or start a new run in another --out",
+    );
+  const runner = await prepared.createRunner(checkpoint?.state);
+
+  const record: RunRecord = {
+    format: 1,
+    command: "train",
+    version: packageVersion,
+    versions: versions(),
+    createdAt: previous?.createdAt ?? new Date().toISOString(),
+    data: job.data,
+    dataHash: splits.hash,
+    classes: [...splits.train.classes],
+    examples: { train: splits.train.size, validation: splits.validation.size, test: splits.test?.size ?? 0 },
+    settings,
+    device: job.device,
+    threads: job.threads,
+    status: "running",
+    results: null,
+  };
+  folder.writeRun(record);
+  const start = { progress: checkpoint?.progress ?? freshProgress(digest), best: checkpoint?.best ?? new Map() };
+  folder.resetMetrics(start.progress.history);
+  for (const message of [...splits.warnings, ...prepared.warnings]) hooks.emit({ event: "warning", message });
+  hooks.emit({
+    event: "start",
+    model: prepared.modelName,
+    parameters: prepared.parameters,
+    classes: splits.train.classes,
+    examples: record.examples,
+    elr: settings.elr,
+    lr: settings.lr,
+    scale: prepared.scale,
+    epochs: plan.totalSteps / plan.stepsPerEpoch,
+    batchSize: prepared.batchSize,
+    steps: plan.totalSteps,
+    stepsDone: start.progress.step,
+    seed: settings.seed,
+    device: job.device,
+    threads: job.threads,
+    out: job.out,
+  });
+
+  let lastStepEvent = 0;
+  let lastSave = performance.now();
+  const outcome = await train({ ...plan, runner, digest }, start, {
+    onStep({ step, totalSteps, loss, examplesPerSecond }) {
+      const now = performance.now();
+      if (now - lastStepEvent < millisecondsBetweenStepEvents) return;
+      lastStepEvent = now;
+      hooks.emit({ event: "step", step, totalSteps, loss, examplesPerSecond });
+    },
+    onEpoch(epoch) {
+      folder.appendMetrics(epoch);
+      hooks.emit({ event: "epoch", ...epoch });
+    },
+    saveRequested: () => performance.now() - lastSave > secondsBetweenCheckpoints * 1000,
+    save(state) {
+      folder.writeCheckpoint(state);
+      lastSave = performance.now();
+    },
+    async stopRequested() {
+      // ONNX Runtime holds the event loop during a step; signals and messages are seen only when it gets a turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      return hooks.stopRequested();
+    },
+  });
+
+  if (outcome.status === "interrupted") {
+    folder.writeRun({ ...record, status: "interrupted" });
+    hooks.emit({ event: "interrupted", step: outcome.progress.step, totalSteps: plan.totalSteps, out: job.out });
+    return;
+  }
+  const done = await conclude({ splits, statistics, job, folder, record, prepared, outcome, evaluator: plan.evaluator });
+  if (outcome.status === "diverged") throw diverged(outcome, settings, job.out);
+  hooks.emit(done);
+}
+
+interface Ending {
+  readonly splits: Splits;
+  readonly statistics: InputStatistics;
+  readonly job: TrainingJob;
+  readonly folder: RunFolder;
+  readonly record: RunRecord;
+  readonly prepared: PreparedTraining;
+  readonly outcome: TrainingOutcome;
+  readonly evaluator: StateEvaluator;
+}
+
+/**
+ * Exports the classifier and judges it as it will be served: the figures come from model.onnx itself. A diverged run ends here too: its weights
+ * are those of its last good step, and its report shows what happened.
+ */
+async function conclude(ending: Ending): Promise<DoneEvent> {
+  const { splits, job, folder, record, prepared, outcome } = ending;
+  const { settings } = prepared;
+  const status = outcome.status === "interrupted" ? "done" : outcome.status;
+  const { history } = outcome.progress;
+  const seconds = history.reduce((sum, { seconds }) => sum + seconds, 0);
+  const rates = history.map(({ examplesPerSecond }) => examplesPerSecond).sort((a, b) => a - b);
+  const examplesPerSecond = rates[rates.length >> 1] ?? 0;
+
+  let validation: Evaluation;
+  let test: Evaluation | undefined;
+  if (job.finish) {
+    const provenance: Provenance = {
+      version: packageVersion,
+      createdAt: record.createdAt,
+      model: prepared.modelName,
+      elr: settings.elr,
+      scale: prepared.scale,
+      seed: settings.seed,
+      epochs: outcome.keptEpoch,
+      dataHash: splits.hash,
+    };
+    const { input, classes } = splits.train;
+    const model = exportClassifier(prepared.model, outcome.kept, ending.statistics, { classes, input, provenance });
+    const bytes = encode(model);
+    folder.writeModel(bytes);
+    const session = await InferenceSession.create(bytes, { intraOpNumThreads: job.threads });
+    try {
+      validation = await evaluateServed(session, splits.validation);
+      test = splits.test && (await evaluateServed(session, splits.test));
+    } finally {
+      await session.release();
+    }
+  } else {
+    validation = await ending.evaluator.evaluate(splits.validation, outcome.kept);
+  }
+
+  const done: DoneEvent = {
+    event: "done",
+    status: status === "diverged" ? "done" : status,
+    validation: score(validation),
+    test: test ? score(test) : null,
+    elr: settings.elr,
+    scale: prepared.scale,
+    examplesPerSecond,
+    seconds,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    bestEpoch: outcome.keptEpoch,
+    out: job.out,
+  };
+  const finished: RunRecord = {
+    ...record,
+    status,
+    results: {
+      validation: done.validation,
+      test: done.test,
+      bestEpoch: done.bestEpoch,
+      examplesPerSecond,
+      seconds,
+      peakMemoryBytes: done.peakMemoryBytes,
+    },
+  };
+  if (job.finish)
+    folder.writeReport(renderTrainingReport(trainingReport({ ...ending, record: finished, validation, test })));
+  // Last: a run whose record says it is done has all its files.
+  folder.writeRun(finished);
+  return done;
+}
+
+function score({ accuracy, loss, macro }: Evaluation): DoneEvent["validation"] {
+  return { accuracy, loss: loss ?? Number.NaN, macroF1: macro.f1 };
+}
+
+function openJobData(job: TrainingJob, hooks: JobHooks): Promise<Splits> {
+  const { path, ...options } = job.data;
+  return openData(path, {
+    ...options,
+    seed: job.settings.seed,
+    onProgress: (done, total) => hooks.emit({ event: "preparing", what: "data", done, total }),
+  });
+}
+
+function diverged(outcome: TrainingOutcome, settings: TrainSettings, out: string): IsonormError {
+  return new IsonormError(
+    "ISO_DIVERGED",
+    `training diverged at step ${outcome.progress.step}: ${outcome.progress.skippedInARow} steps in a row gave a loss or weights that are not finite (elr ${settings.elr}, lr ${settings.lr}); see report.html in ${out}`,
+    "Lower --elr or --lr, or let isonorm search find the effective learning rate",
+  );
+}
+
+/** SHA-256 of everything that must be equal for a run to go on exactly. */
+function digestOf(parts: { settings: TrainSettings; data: string; model: string }): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}

@@ -1,0 +1,168 @@
+import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { IsonormError } from "../errors.js";
+import { writeFileAtomically } from "../files/index.js";
+import { type Checkpoint, decodeCheckpoint, type EpochRecord, encodeCheckpoint, resolvedTrainSettings } from "../train/index.js";
+
+/** The files of a run folder. */
+export const runFiles = {
+  run: "run.json",
+  metrics: "metrics.jsonl",
+  checkpoint: "checkpoint.safetensors",
+  model: "model.onnx",
+  report: "report.html",
+} as const;
+
+/** How the data was given: what `openData` takes, as far as it decides what is learned. */
+export const dataSettings = z.strictObject({
+  path: z.string(),
+  validation: z.union([z.number(), z.string()]).optional(),
+  test: z.union([z.number(), z.string()]).optional(),
+  label: z.string().optional(),
+  strict: z.boolean().optional(),
+  header: z.boolean().optional(),
+  imageSize: z.tuple([z.int().positive(), z.int().positive()]).optional(),
+  categorical: z.array(z.string()).optional(),
+});
+
+export type DataSettings = z.output<typeof dataSettings>;
+
+const score = z.object({ accuracy: z.number(), loss: z.number(), macroF1: z.number() });
+
+/** run.json: everything that decided a run, and how it ended. */
+export const runRecord = z.object({
+  format: z.literal(1),
+  command: z.literal("train"),
+  version: z.string(),
+  versions: z.record(z.string(), z.string()),
+  createdAt: z.string(),
+  data: dataSettings,
+  dataHash: z.string(),
+  classes: z.array(z.string()),
+  examples: z.object({ train: z.int(), validation: z.int(), test: z.int() }),
+  /** As asked for, with "auto" and defaults resolved. */
+  settings: resolvedTrainSettings,
+  device: z.string(),
+  threads: z.int().positive(),
+  status: z.enum(["running", "interrupted", "done", "stopped early", "diverged"]),
+  results: z
+    .object({
+      validation: score,
+      test: score.nullable(),
+      bestEpoch: z.number(),
+      examplesPerSecond: z.number(),
+      seconds: z.number(),
+      peakMemoryBytes: z.number(),
+    })
+    .nullable(),
+});
+
+export type RunRecord = z.output<typeof runRecord>;
+
+/** One run's folder. Every file is replaced as a whole or not at all. */
+export class RunFolder {
+  readonly path: string;
+
+  /** Makes the folder where it is missing. Throws ISO_OUT_NOT_WRITABLE. */
+  constructor(path: string) {
+    this.path = path;
+    try {
+      mkdirSync(path, { recursive: true });
+      accessSync(path, constants.W_OK);
+      // Root passes every access check, a read-only file system does not let even root write.
+      const probe = join(path, ".isonorm-probe");
+      writeFileAtomically(probe, new Uint8Array());
+      rmSync(probe, { force: true });
+    } catch (cause) {
+      throw new IsonormError(
+        "ISO_OUT_NOT_WRITABLE",
+        `cannot write to the output folder ${path} (${reason(cause)})`,
+        "Choose another folder with --out",
+        { cause },
+      );
+    }
+  }
+
+  file(name: keyof typeof runFiles): string {
+    return join(this.path, runFiles[name]);
+  }
+
+  hasRun(): boolean {
+    return existsSync(this.file("run"));
+  }
+
+  /** Throws ISO_CHECKPOINT_MALFORMED where run.json cannot be read. */
+  readRun(): RunRecord {
+    return readRun(this.path);
+  }
+
+  writeRun(record: RunRecord): void {
+    this.#write("run", new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`));
+  }
+
+  readCheckpoint(): Checkpoint | undefined {
+    const path = this.file("checkpoint");
+    return existsSync(path) ? decodeCheckpoint(readFileSync(path)) : undefined;
+  }
+
+  writeCheckpoint(checkpoint: Checkpoint): void {
+    this.#write("checkpoint", encodeCheckpoint(checkpoint));
+  }
+
+  /** Replaces metrics.jsonl by the history of a checkpoint: lines of epochs that will run again must not stand twice. */
+  resetMetrics(history: readonly EpochRecord[]): void {
+    writeFileSync(this.file("metrics"), history.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  }
+
+  appendMetrics(record: EpochRecord): void {
+    appendFileSync(this.file("metrics"), `${JSON.stringify(record)}\n`);
+  }
+
+  writeModel(bytes: Uint8Array): void {
+    this.#write("model", bytes);
+  }
+
+  writeReport(html: string): void {
+    this.#write("report", new TextEncoder().encode(html));
+  }
+
+  #write(name: keyof typeof runFiles, bytes: Uint8Array): void {
+    const path = this.file(name);
+    try {
+      writeFileAtomically(path, bytes);
+    } catch (cause) {
+      throw new IsonormError(
+        "ISO_CHECKPOINT_WRITE",
+        `cannot write ${path} (${reason(cause)}); the file as it was before is untouched`,
+        "Make room or choose another folder, then continue with --resume",
+        { cause },
+      );
+    }
+  }
+}
+
+/** Whether the folder holds a run. */
+export function isRunFolder(path: string): boolean {
+  return existsSync(join(path, runFiles.run));
+}
+
+/** Throws ISO_CHECKPOINT_MALFORMED where the folder's run.json is missing or cannot be read. */
+export function readRun(folder: string): RunRecord {
+  const path = join(folder, runFiles.run);
+  try {
+    return runRecord.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (cause) {
+    throw new IsonormError(
+      "ISO_CHECKPOINT_MALFORMED",
+      `${path} is missing, damaged or from another version (${reason(cause)})`,
+      "Give the folder of a run that isonorm made",
+      { cause },
+    );
+  }
+}
+
+function reason(cause: unknown): string {
+  if (cause instanceof z.ZodError) return `${cause.issues[0]?.path.join(".")}: ${cause.issues[0]?.message}`;
+  return (cause as NodeJS.ErrnoException)?.code ?? (cause instanceof Error ? cause.message : String(cause));
+}

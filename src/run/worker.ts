@@ -1,0 +1,50 @@
+import { IsonormError } from "../errors.js";
+import type { TrainingEvent } from "./events.js";
+import { runJob } from "./job.js";
+import type { WorkerMessage } from "./spawn.js";
+
+/**
+ * The process in which a training runs. Its parent sends one job and may ask it to stop; it sends events and ends with `done`,
+ * `interrupted` or `error`. A signal, or the parent's death, stops it with a checkpoint.
+ */
+let stopRequested = false;
+const requestStop = (): void => {
+  stopRequested = true;
+};
+process.on("SIGINT", requestStop);
+process.on("SIGTERM", requestStop);
+process.on("disconnect", requestStop);
+
+process.on("message", (message: WorkerMessage) => {
+  if (message.kind === "stop") requestStop();
+  else void work(message.job);
+});
+
+async function work(job: Parameters<typeof runJob>[0]): Promise<void> {
+  try {
+    await runJob(job, { emit: send, stopRequested: () => stopRequested });
+  } catch (error) {
+    send(asEvent(error));
+  }
+  // Only what has been handed to the channel reaches the parent.
+  await Promise.all(underWay);
+  process.exit(0);
+}
+
+const underWay = new Set<Promise<void>>();
+
+function send(event: TrainingEvent): void {
+  if (!process.connected) return;
+  const sent = new Promise<void>((resolve) => {
+    process.send?.(event, undefined, undefined, () => resolve());
+  }).finally(() => underWay.delete(sent));
+  underWay.add(sent);
+}
+
+function asEvent(error: unknown): TrainingEvent {
+  const { stack } = error as Error;
+  if (error instanceof IsonormError)
+    return { event: "error", code: error.code, message: error.message, exitStatus: error.exitStatus, stack };
+  const message = error instanceof Error ? error.message : String(error);
+  return { event: "error", code: "ISO_INTERNAL", message, exitStatus: 1, stack };
+}

@@ -1,0 +1,30 @@
+export {
+  type Checkpoint,
+  decodeCheckpoint,
+  type EpochRecord,
+  encodeCheckpoint,
+  epochRecord,
+  type Progress,
+} from "./checkpoint.js";
+export { compileEvaluation, StateEvaluator } from "./evaluator.js";
+export {
+  evaluationState,
+  freshProgress,
+  type TrainingHooks,
+  type TrainingOutcome,
+  type TrainingPlan,
+  train,
+} from "./loop.js";
+export { type CreateSession, StepRunner } from "./runner.js";
+export {
+  defaultBatchSize,
+  defaultEpochs,
+  parseTrainSettings,
+  resolvedTrainSettings,
+  type TrainSettings,
+  totalSteps,
+  trainSettings,
+} from "./settings.js";
+export { averageName, nextName, norm0Name, type StateRole, type StateTensor, slotName } from "./state.js";
+export { type CompiledStep, compileStep } from "./step.js";
+export { TrainingForm } from "./trainingForm.js";
