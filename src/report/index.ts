@@ -1,0 +1,11 @@
+export { renderTrainingReport } from "./renderTrainingReport.js";
+export type {
+  DataSummary,
+  EpochRecord,
+  ReportedImage,
+  ReportedMistake,
+  ReportedWeight,
+  Setting,
+  TrainingReport,
+  TrainingStatus,
+} from "./trainingReport.js";
