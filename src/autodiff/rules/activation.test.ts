@@ -24,6 +24,8 @@ describeGradients("activations", {
   Relu: activation("Relu", {}, awayFromZero),
   Sigmoid: activation("Sigmoid"),
   Tanh: activation("Tanh"),
+  Swish: { ...activation("Swish"), opset: 24 },
+  "Swish, alpha 1.5": { ...activation("Swish", { alpha: float(1.5) }), opset: 24 },
   "com.microsoft:FastGelu": activation("FastGelu", {}, smooth, "com.microsoft"),
   "Gelu by tanh": activation("Gelu", { approximate: string("tanh") }),
   "com.microsoft:FastGelu with a bias": withBias("FastGelu"),
