@@ -9,18 +9,19 @@ export async function mapConcurrently<T, R>(
 ): Promise<R[]> {
   const results = new Array<R>(items.length);
   let next = 0;
-  let failed: { index: number; error: unknown } | undefined;
+  const failures: { index: number; error: unknown }[] = [];
   const work = async (): Promise<void> => {
-    while (next < items.length && failed === undefined) {
+    while (next < items.length && failures.length === 0) {
       const index = next++;
       try {
         results[index] = await map(items[index]!, index);
       } catch (error) {
-        if (failed === undefined || index < failed.index) failed = { index, error };
+        failures.push({ index, error });
       }
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, Math.min(limit, items.length)) }, work));
-  if (failed !== undefined) throw (failed as { error: unknown }).error;
+  const [first] = failures.sort((a, b) => a.index - b.index);
+  if (first) throw first.error;
   return results;
 }

@@ -8,8 +8,7 @@ export interface DataOptions {
    */
   readonly validation?: number | string;
   /**
-   * The test split: a share of all, 0 for none, or a path. Default: what the data set brings along (test/, t10k-..., test.csv), else 0.2, except that IDX files
-   * without test files have none taken away.
+   * The test split: a share of all, 0 for none, or a path. Default: what the data set brings along (test/, t10k-..., test.csv), else 0.2.
    */
   readonly test?: number | string;
   /** Tables: the label column. Default: the column called label, class, target or y in any case, else the last. */

@@ -1,5 +1,8 @@
 import type { Dataset } from "./dataset.js";
 
+/** What can be read in order: a dataset, with or without labels. */
+export type RecordSource = Pick<Dataset, "dtype" | "size" | "recordLength" | "read">;
+
 /** A batch of records read in order. */
 export interface RecordBatch {
   /** [count, ...record]; a view that the next batch overwrites. */
@@ -21,7 +24,7 @@ export function recordArray(dtype: Dataset["dtype"], length: number): Uint8Array
  * @example
  * for (const { records, first, count } of sequentialBatches(splits.validation, 256)) evaluate(records, count);
  */
-export function* sequentialBatches(dataset: Dataset, batchSize: number): Generator<RecordBatch> {
+export function* sequentialBatches(dataset: RecordSource, batchSize: number): Generator<RecordBatch> {
   const buffer = recordArray(dataset.dtype, Math.min(batchSize, dataset.size) * dataset.recordLength);
   const examples = new Uint32Array(Math.min(batchSize, dataset.size));
   for (let first = 0; first < dataset.size; first += batchSize) {
@@ -33,7 +36,7 @@ export function* sequentialBatches(dataset: Dataset, batchSize: number): Generat
 }
 
 /** How many records make about a mebibyte, at least one. */
-export function recordsPerMebibyte(dataset: Dataset): number {
+export function recordsPerMebibyte(dataset: RecordSource): number {
   const bytes = dataset.recordLength * (dataset.dtype === "uint8" ? 1 : 4);
   return Math.max(1, Math.floor(2 ** 20 / Math.max(1, bytes)));
 }

@@ -20,6 +20,7 @@ import { greyPack, imageWork } from "./work.js";
 /** Raised whenever decoding or the pack's meta data changes, so that older packs are not taken for ours. */
 const version = 1;
 
+/** A file that was skipped, and why. */
 export interface UnreadableImage {
   readonly file: string;
   readonly reason: string;
@@ -73,7 +74,7 @@ export async function packImages(
   const [unreadable] = pack.meta.unreadable;
   if (strict && unreadable) {
     pack.store.close();
-    throw unreadableImage(unreadable.file, unreadable.reason);
+    throw unreadableImage(join(listing.root, unreadable.file), unreadable.reason);
   }
   return asPart(listing, pack, cache.warning);
 }
@@ -153,7 +154,8 @@ async function fingerprint({ root, files }: ImageListing, wanted: unknown): Prom
 
 function asPart(listing: ImageListing, pack: ImagePack, cacheWarning: string | undefined): ImagePart {
   const { store, labels: files, meta, digest } = pack;
-  const { input, unreadable, sizes, modes } = meta;
+  const { input, sizes, modes } = meta;
+  const unreadable = meta.unreadable.map(({ file, reason }) => ({ file: join(listing.root, file), reason }));
   const classes = sortClassNames(Array.from(files, (file) => listing.labels[file]!));
   const index = new Map(classes.map((name, i) => [name, i]));
   const labels = files.map((file) => index.get(listing.labels[file]!)!);

@@ -72,7 +72,7 @@ export function imageWork({ root, files }: ImageListing, options: DataOptions) {
         });
         decoded.forEach((pixels, i) => {
           if (typeof pixels === "string") {
-            unreadable.push({ file: join(root, files[start + i]!), reason: pixels });
+            unreadable.push({ file: files[start + i]!, reason: pixels });
             return;
           }
           readable.push(start + i);

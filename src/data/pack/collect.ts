@@ -7,7 +7,7 @@ import { createPack, openPack, type PackWriter } from "./pack.js";
 
 /** Takes records whose number nobody knows beforehand: in memory as long as they fit, in a pack once they do not. */
 export interface Collector {
-  /** Whole records; kept, so the caller must not change them afterwards. */
+  /** The next elements; a chunk may end within a record. Kept, so the caller must not change them afterwards. */
   append(records: Uint8Array | Float32Array): void;
   /** labels and meta go into the pack, where there is one. */
   finish(labels: Int32Array, meta: unknown): { readonly store: RecordStore; readonly digest: string };
@@ -19,11 +19,16 @@ export interface CollectorSettings {
   readonly recordLength: number;
   /** Bytes of records that are held in memory. */
   readonly memoryLimit: number;
+  /** The number of elements to come, where it is known: they are then put where they belong at once. */
+  readonly expected?: number;
   /** The pack's path; asked for when the first record does not fit any more. */
   readonly packPath: () => string;
 }
 
-export function collectRecords({ dtype, recordLength, memoryLimit, packPath }: CollectorSettings): Collector {
+export function collectRecords({ dtype, recordLength, memoryLimit, expected, packPath }: CollectorSettings): Collector {
+  const allocate = (length: number) => (dtype === "uint8" ? new Uint8Array(length) : new Float32Array(length));
+  const elementBytes = dtype === "uint8" ? 1 : 4;
+  const whole = expected !== undefined && expected * elementBytes <= memoryLimit ? allocate(expected) : undefined;
   const digest = new SegmentDigest();
   let chunks: (Uint8Array | Float32Array)[] = [];
   let elements = 0;
@@ -35,6 +40,10 @@ export function collectRecords({ dtype, recordLength, memoryLimit, packPath }: C
       elements += records.length;
       if (!pack) {
         digest.update(bytesOf(records));
+        if (whole) {
+          whole.set(records, elements - records.length);
+          return;
+        }
         chunks.push(records);
         if (bytes <= memoryLimit) return;
         const path = packPath();
@@ -58,14 +67,19 @@ export function collectRecords({ dtype, recordLength, memoryLimit, packPath }: C
         }
         return { store: opened.store, digest: opened.digest };
       }
-      const data = dtype === "uint8" ? new Uint8Array(elements) : new Float32Array(elements);
+      const store = (data: Uint8Array | Float32Array) => ({
+        store: memoryStore(data, recordLength),
+        digest: digestOfSegments(digest.finish()),
+      });
+      if (whole) return store(whole);
+      const data = allocate(elements);
       let at = 0;
       for (const chunk of chunks) {
         data.set(chunk, at);
         at += chunk.length;
       }
       chunks = [];
-      return { store: memoryStore(data, recordLength), digest: digestOfSegments(digest.finish()) };
+      return store(data);
     },
     abandon() {
       pack?.writer.abandon();

@@ -1,0 +1,9 @@
+/** Labelled data: from folders, IDX files and tables to splits, batches and statistics. What runs without Node is in core.ts alone. */
+export { type CheckReport, type ColumnReport, checkData, type Duplicate, type SplitReport } from "./check.js";
+export * from "./core.js";
+export { decodeImage } from "./images/decode.js";
+export type { UnreadableImage } from "./images/packed-images.js";
+export { openForModel, readTableRows, type TrainedInput, type UnlabelledDataset } from "./open/conform.js";
+export { openData, openData as open } from "./open/open.js";
+export { type ArraySplits, arrays, csv, idx, imageFolder, parquet } from "./open/sources.js";
+export type { DataOptions } from "./options.js";
