@@ -26,7 +26,7 @@ export function lower(graph: Graph, target: Target, opsets?: ReadonlyMap<string,
   const read = new Set([...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map(({ name }) => name)]);
   const names = new Map<string, string>();
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((name) => (name === "" ? undefined : valueOf(lowered, name, node)));
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : namedValue(lowered, name, node)));
     if (node.domain !== "isonorm") {
       const outputs = b.add(node.op, inputs, node.attributes, {
         domain: node.domain,
@@ -45,7 +45,7 @@ export function lower(graph: Graph, target: Target, opsets?: ReadonlyMap<string,
       lowered.set(name, own ? value : b.add("Identity", [value], {}, { outputNames: [name] })[0]!);
     }
   }
-  for (const { name } of graph.outputs) b.markOutput(valueOf(lowered, name));
+  for (const { name } of graph.outputs) b.markOutput(namedValue(lowered, name));
   return renameValues(b.finish(graph.name), names);
 }
 
@@ -104,7 +104,7 @@ function addInput(b: GraphBuilder, { name, dtype, shape }: ValueInfo): Value {
   );
 }
 
-function valueOf(values: ReadonlyMap<string, Value>, name: string, reader?: Node): Value {
+function namedValue(values: ReadonlyMap<string, Value>, name: string, reader?: Node): Value {
   const value = values.get(name);
   if (value) return value;
   throw new IsonormError(

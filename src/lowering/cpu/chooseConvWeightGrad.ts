@@ -4,7 +4,9 @@ export type ConvWeightGradChoice =
   | { readonly recipe: "matMulPerImage" }
   | { readonly recipe: "slices" }
   | { readonly recipe: "channelsAsDepth"; readonly parts: number }
-  | { readonly recipe: "channelsAsBatch" };
+  | { readonly recipe: "channelsAsBatch" }
+  | { readonly recipe: "placeProducts" }
+  | { readonly recipe: "columnProducts" };
 
 export function chooseConvWeightGrad(shape: ConvolutionShape): ConvWeightGradChoice {
   if (all(shape.kernel, 1) && shape.padsBegin.every((pad) => pad <= 0) && shape.padsEnd.every((pad) => pad <= 0))

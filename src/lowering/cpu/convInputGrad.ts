@@ -19,9 +19,31 @@ import {
 export function convInputGrad({ b, inputs, attributes }: RecipeContext): readonly Value[] {
   const [dy, w] = inputs as [Value, Value];
   const shape = convolutionShape(attributes, attributeInts(attributes, "input_shape") ?? [], dy.shape);
-  if (all(shape.kernel, 1)) return [pointwise(b, dy, w, shape)];
-  const phasesApply = shape.strides.every((stride, axis) => stride === 1 || shape.dilations[axis] === 1);
-  return [phasesApply ? phases(b, dy, w, shape) : transposed(b, dy, w, shape)];
+  return [convInputGradBy(chooseConvInputGrad(shape), b, dy, w, shape)];
+}
+
+export type ConvInputGradChoice = "pointwise" | "phases" | "transposed";
+
+export function chooseConvInputGrad({ kernel, strides, dilations }: ConvolutionShape): ConvInputGradChoice {
+  if (all(kernel, 1)) return "pointwise";
+  return strides.every((stride, axis) => stride === 1 || dilations[axis] === 1) ? "phases" : "transposed";
+}
+
+export function convInputGradBy(
+  choice: ConvInputGradChoice,
+  b: GraphBuilder,
+  dy: Value,
+  w: Value,
+  shape: ConvolutionShape,
+): Value {
+  switch (choice) {
+    case "pointwise":
+      return pointwise(b, dy, w, shape);
+    case "phases":
+      return phases(b, dy, w, shape);
+    case "transposed":
+      return transposed(b, dy, w, shape);
+  }
 }
 
 /** A 1x1 kernel: a 1x1 convolution of dy with w transposed gives the elements that were read, s - 1 zeros stand between them. */

@@ -10,26 +10,40 @@ import {
   product,
   stridedSlice,
 } from "../shared/convolution.js";
-import { chooseConvWeightGrad } from "./chooseConvWeightGrad.js";
+import { type ConvWeightGradChoice, chooseConvWeightGrad } from "./chooseConvWeightGrad.js";
+import { columnProducts, placeProducts } from "./depthwiseWeightGrad.js";
 
 /**
- * dw[k, c, t] = sum over n and o of dy[n, k, o] x[n, c, o s + t d - p], by one of the recipes below.
+ * dw[k, c, t] = sum over n and o of dy[n, k, o] x[n, c, o s + t d - p], by the recipe that suits the sizes.
  *
  * x: [N, C, ...input], dy: [N, K, ...output]; returns [K, C / group, ...kernel]
  */
 export function convWeightGrad({ b, inputs, attributes }: RecipeContext): readonly Value[] {
   const [x, dy] = inputs as [Value, Value];
   const shape = convolutionShape(attributes, x.shape, dy.shape);
-  const choice = chooseConvWeightGrad(shape);
+  return [convWeightGradBy(chooseConvWeightGrad(shape), b, x, dy, shape)];
+}
+
+export function convWeightGradBy(
+  choice: ConvWeightGradChoice,
+  b: GraphBuilder,
+  x: Value,
+  dy: Value,
+  shape: ConvolutionShape,
+): Value {
   switch (choice.recipe) {
     case "matMulPerImage":
-      return [matMulPerImage(b, x, dy, shape)];
+      return matMulPerImage(b, x, dy, shape);
     case "slices":
-      return [slices(b, x, dy, shape)];
+      return slices(b, x, dy, shape);
     case "channelsAsDepth":
-      return [channelsAsDepth(b, x, dy, shape, choice.parts)];
+      return channelsAsDepth(b, x, dy, shape, choice.parts);
     case "channelsAsBatch":
-      return [channelsAsBatch(b, x, dy, shape)];
+      return channelsAsBatch(b, x, dy, shape);
+    case "placeProducts":
+      return placeProducts(b, x, dy, shape);
+    case "columnProducts":
+      return columnProducts(b, x, dy, shape);
   }
 }
 
