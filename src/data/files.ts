@@ -26,14 +26,18 @@ export async function isGzip(path: string): Promise<boolean> {
  * @throws ISO_DATA_TRUNCATED where a gzip file ends early, ISO_DATA_FORMAT where it is damaged
  */
 export async function* contentOf(path: string, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
+  const packed = await isGzip(path);
   const raw = createReadStream(path, { highWaterMark: 2 ** 18 });
-  if (onRead) raw.on("data", (chunk) => onRead(chunk.length));
-  if (!(await isGzip(path))) {
-    yield* raw as AsyncIterable<Buffer>;
+  if (!packed) {
+    for await (const chunk of raw as AsyncIterable<Buffer>) {
+      onRead?.(chunk.length);
+      yield chunk;
+    }
     return;
   }
   const gunzip = createGunzip({ chunkSize: 2 ** 18 });
   raw.on("error", (error) => gunzip.destroy(error));
+  raw.on("data", (chunk) => onRead?.(chunk.length));
   let bytes = 0;
   try {
     for await (const chunk of raw.pipe(gunzip) as AsyncIterable<Buffer>) {

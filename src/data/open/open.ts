@@ -2,6 +2,7 @@ import { IsonormError } from "../../errors.js";
 import type { Dataset, InputDescription, Splits } from "../dataset.js";
 import { type DataOptions, defaultTest, defaultValidation, validateOptions } from "../options.js";
 import { sha256 } from "../pack/digest.js";
+import type { Part } from "../part.js";
 import { selectDataset } from "../select.js";
 import { countClasses, stratify } from "../splits.js";
 import { type RecordStore, shareStore } from "../store.js";
@@ -72,7 +73,7 @@ function split(loaded: LoadedData, options: DataOptions): Splits {
       classes,
       store,
       records,
-      labels: part === train ? labels : labelsIn(part, classes),
+      labels: part === train ? labels : labelsIn(part.part, classes),
       layout: part.layout(input),
       source: part.part.source,
     }),
@@ -109,7 +110,7 @@ interface SplitDataset {
 }
 
 /** The labels of a given split as indices into the training part's classes. */
-export function labelsIn({ part }: LoadedPart, classes: readonly string[]): Int32Array {
+export function labelsIn(part: Part, classes: readonly string[]): Int32Array {
   const index = part.classes.map((name) => classes.indexOf(name));
   const unknown = index.indexOf(-1);
   if (unknown >= 0) {
