@@ -35,5 +35,5 @@ export {
   replaceValue,
   topologicalOrder,
 } from "./rewrite/index.js";
-export { currentOpset, upgrade } from "./upgrade.js";
+export { currentOpset, upgrade } from "./upgrade/index.js";
 export type { TensorType, Value } from "./value.js";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { float, type Graph, int, type Model, type Node } from "../onnx/types.js";
-import { buildNode, f32, i64, type NodeCase, numbers, runGraph, typed } from "./ortOracle.js";
-import { inferGraph } from "./rewrite/index.js";
-import { currentOpset, upgrade } from "./upgrade.js";
+import { float, type Graph, int, type Model, type Node } from "../../onnx/types.js";
+import { buildNode, f32, i64, type NodeCase, numbers, runGraph, typed } from "../ortOracle.js";
+import { inferGraph } from "../rewrite/index.js";
+import { currentOpset, upgrade } from "./index.js";
 
 function modelOf(graph: Graph, opset: number): Model {
   return {

@@ -1,0 +1,2 @@
+export { currentOpset } from "./opset.js";
+export { upgrade } from "./upgrade.js";

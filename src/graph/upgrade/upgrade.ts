@@ -1,0 +1,120 @@
+import { IsonormError } from "../../errors.js";
+import type { Graph, Model, Node, Tensor, ValueInfo } from "../../onnx/types.js";
+import { attributeTensor } from "../attributes.js";
+import { currentOpset } from "./opset.js";
+import { rules, type Surroundings } from "./rules.js";
+
+/** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
+const oldestOpset = 7;
+
+/**
+ * The model with its ai.onnx nodes brought to operator set 21, so that everything that reads or adds nodes meets one form of each
+ * operator: axes, splits, bounds and the like as inputs instead of attributes, Upsample as Resize, the two-axis Softmax of old spelt
+ * out. The model computes what it did. One that is of operator set 21 or newer comes back as it is.
+ *
+ * @throws ISO_ONNX_UNSUPPORTED below operator set 7, and for the few nodes that have no equal in operator set 21
+ */
+export function upgrade(model: Model): Model {
+  const opset = model.opsets.get("") ?? currentOpset;
+  if (opset >= currentOpset) return model;
+  if (opset < oldestOpset)
+    throw new IsonormError(
+      "ISO_ONNX_UNSUPPORTED",
+      `the model is of ai.onnx operator set ${opset}`,
+      `Export it with operator set ${oldestOpset} or newer, or convert it with onnx.version_converter`,
+    );
+  const upgrading = new Upgrading(model.graph, opset);
+  const graph = upgrading.graph(model.graph);
+  return {
+    ...model,
+    graph: { ...graph, initializers: new Map([...graph.initializers, ...upgrading.constants]) },
+    opsets: new Map([...model.opsets, ["", currentOpset]]),
+  };
+}
+
+class Upgrading implements Surroundings {
+  /** Constants that the new nodes read; graphs in attributes see them too. */
+  readonly constants = new Map<string, Tensor>();
+  readonly #names: Set<string>;
+  readonly #types: ReadonlyMap<string, ValueInfo>;
+
+  constructor(
+    readonly main: Graph,
+    readonly opset: number,
+  ) {
+    this.#names = new Set(allNames(main));
+    this.#types = new Map([...main.valueInfo, ...main.inputs, ...main.outputs].map((info) => [info.name, info]));
+  }
+
+  graph(graph: Graph): Graph {
+    return { ...graph, nodes: graph.nodes.flatMap((node) => this.node(node)) };
+  }
+
+  node(node: Node): readonly Node[] {
+    const attributes = Object.entries(node.attributes).map(([name, attribute]) => {
+      if (attribute.kind === "graph") return [name, { ...attribute, value: this.graph(attribute.value) }] as const;
+      if (attribute.kind === "graphs")
+        return [name, { ...attribute, value: attribute.value.map((graph) => this.graph(graph)) }] as const;
+      return [name, attribute] as const;
+    });
+    const rule = node.domain === "" || node.domain === "ai.onnx" ? rules.get(node.op) : undefined;
+    const inner = { ...node, attributes: Object.fromEntries(attributes) };
+    return rule && this.opset < rule.until ? rule.apply(inner, this) : [inner];
+  }
+
+  fresh(base: string): string {
+    let name = base;
+    for (let count = 1; this.#names.has(name); count++) name = `${base}_${count}`;
+    this.#names.add(name);
+    return name;
+  }
+
+  integers(node: Node, label: string, numbers: readonly number[]): string {
+    const data = BigInt64Array.from(numbers, BigInt);
+    return this.#constant(node, label, { dtype: "int64", shape: [numbers.length], data });
+  }
+
+  scalar(node: Node, label: string, number: number): string {
+    const dtype = [node.inputs[0], node.outputs[0]].map((name) => this.#types.get(name ?? "")?.dtype).find(Boolean);
+    const tensor: Tensor =
+      dtype === "float64"
+        ? { dtype, shape: [], data: Float64Array.of(number) }
+        : { dtype: "float32", shape: [], data: Float32Array.of(number) };
+    return this.#constant(node, label, tensor);
+  }
+
+  floats(node: Node, label: string, numbers: readonly number[]): string {
+    return this.#constant(node, label, { dtype: "float32", shape: [numbers.length], data: Float32Array.from(numbers) });
+  }
+
+  rank(node: Node): number | undefined {
+    return (this.#types.get(node.inputs[0] ?? "") ?? this.#types.get(node.outputs[0] ?? ""))?.shape?.length;
+  }
+
+  constantNumbers(name: string): readonly number[] | undefined {
+    const maker = this.main.nodes.find(({ op, outputs }) => op === "Constant" && outputs[0] === name);
+    const tensor = this.main.initializers.get(name) ?? (maker && attributeTensor(maker.attributes, "value"));
+    return tensor && Array.from<unknown, number>(tensor.data as ArrayLike<number | bigint>, Number);
+  }
+
+  #constant(node: Node, label: string, tensor: Tensor): string {
+    const name = this.fresh(`${node.name || node.outputs[0]}/${label}`);
+    this.constants.set(name, tensor);
+    return name;
+  }
+}
+
+function allNames(graph: Graph): readonly string[] {
+  const inner = graph.nodes.flatMap(({ attributes }) =>
+    Object.values(attributes).flatMap((attribute) => {
+      if (attribute.kind === "graph") return allNames(attribute.value);
+      return attribute.kind === "graphs" ? attribute.value.flatMap(allNames) : [];
+    }),
+  );
+  return [
+    ...graph.initializers.keys(),
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+    ...inner,
+  ];
+}
