@@ -7,6 +7,9 @@ import { rules, type Surroundings } from "./rules.js";
 /** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
 const oldestOpset = 7;
 
+/** The file format's version that came with operator set 21. From 4 on, initializers need not be inputs as well. */
+const irVersion = 10;
+
 /**
  * The model with its ai.onnx nodes brought to operator set 21, so that everything that reads or adds nodes meets one form of each
  * operator: axes, splits, bounds and the like as inputs instead of attributes, Upsample as Resize, the two-axis Softmax of old spelt
@@ -27,6 +30,7 @@ export function upgrade(model: Model): Model {
   const graph = upgrading.graph(model.graph);
   return {
     ...model,
+    irVersion: Math.max(model.irVersion, irVersion),
     graph: { ...graph, initializers: new Map([...graph.initializers, ...upgrading.constants]) },
     opsets: new Map([...model.opsets, ["", currentOpset]]),
   };
