@@ -94,7 +94,7 @@ export function readDataSettings(path: string, options: RawOptions): DataSetting
     test: shareOrPath(options, "test"),
     label: options["label"],
     strict: options["strict"],
-    header: options["header"] === false ? false : undefined,
+    noHeader: options["header"] === false ? true : undefined,
     imageSize: imageSize(options),
     categorical: list(options, "categorical"),
   };
@@ -136,13 +136,13 @@ function shareOrPath(options: RawOptions, name: string): number | string | undef
   return share;
 }
 
-function imageSize(options: RawOptions): [number, number] | undefined {
+function imageSize(options: RawOptions): { height: number; width: number } | undefined {
   const text = options["imageSize"];
   if (typeof text !== "string") return undefined;
   const match = /^(\d+)(?:x(\d+))?$/.exec(text);
   const [height, width] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
   if (!(height > 0 && width > 0)) throw wrong("imageSize", text, "pixels such as 32 or 32x48 (height x width)");
-  return [height, width];
+  return { height, width };
 }
 
 /** One of the words, or name=value pairs with commas between them. */

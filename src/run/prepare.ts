@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { InferenceSession } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { preprocessedShape } from "../classifier/index.js";
 import {
   augmentationSchema,
@@ -124,7 +124,7 @@ export async function prepareTraining(
       keep: settings.keep,
       patience: settings.patience,
     },
-    createRunner: async (state = new Map()) => new StepRunner(await open(step.graph), step, state),
+    createRunner: async (state = new Map()) => new StepRunner({ session: await open(step.graph), Tensor: OrtTensor }, step, state),
   };
 }
 

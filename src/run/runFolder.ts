@@ -21,8 +21,8 @@ export const dataSettings = z.strictObject({
   test: z.union([z.number(), z.string()]).optional(),
   label: z.string().optional(),
   strict: z.boolean().optional(),
-  header: z.boolean().optional(),
-  imageSize: z.tuple([z.int().positive(), z.int().positive()]).optional(),
+  noHeader: z.boolean().optional(),
+  imageSize: z.object({ height: z.int().positive(), width: z.int().positive() }).optional(),
   categorical: z.array(z.string()).optional(),
 });
 

@@ -1,25 +1,44 @@
 import type { InferenceSession } from "onnxruntime-node";
 import { serving, servingFeeds } from "../classifier/index.js";
-import { type Dataset, recordsPerMebibyte, sequentialBatches } from "../data/core.js";
-import { type Evaluation, evaluatePredictions } from "../metrics/index.js";
+import { type Dataset, type InputDescription, type Records, recordsPerMebibyte, sequentialBatches } from "../data/core.js";
+import { type Evaluation, Evaluator } from "../metrics/index.js";
 
-/**
- * Logits of an exported classifier for every example, in order.
- *
- * @returns [examples, classes]
- */
-export async function servedLogits(session: InferenceSession, dataset: Dataset): Promise<Float32Array> {
-  const classes = dataset.classes.length;
-  const logits = new Float32Array(dataset.size * classes);
-  const batchSize = Math.min(512, 4 * recordsPerMebibyte(dataset));
-  for (const { records, first, count } of sequentialBatches(dataset, batchSize)) {
-    const results = await session.run(servingFeeds(dataset.input, records, count), [serving.logits]);
-    logits.set(results[serving.logits]!.data as Float32Array, first * classes);
-  }
-  return logits;
+/** What an exported classifier says of some examples that follow each other. */
+export interface ServedBatch {
+  /** Index of the first of them. */
+  readonly first: number;
+  readonly count: number;
+  /** [count, classes] */
+  readonly logits: Float32Array;
+  /** [count, classes] */
+  readonly probabilities: Float32Array;
 }
 
-/** Judges an exported classifier on labelled examples. */
-export async function evaluateServed(session: InferenceSession, dataset: Dataset): Promise<Evaluation> {
-  return evaluatePredictions(dataset.labels, await servedLogits(session, dataset), dataset.classes.length);
+/** Runs an exported classifier over all records in order, a few mebibytes of them at a time. */
+export async function* servedBatches(
+  session: InferenceSession,
+  input: InputDescription,
+  records: Records,
+): AsyncGenerator<ServedBatch> {
+  const batchSize = Math.min(512, 4 * recordsPerMebibyte(records));
+  for (const batch of sequentialBatches(records, batchSize)) {
+    const { first, count } = batch;
+    const results = await session.run(servingFeeds(input, batch.records, count), [serving.logits, serving.probabilities]);
+    const scores = (name: string): Float32Array => results[name]!.data as Float32Array;
+    yield { first, count, logits: scores(serving.logits), probabilities: scores(serving.probabilities) };
+  }
+}
+
+/** Judges an exported classifier on labelled examples. Memory does not grow with their number. */
+export async function evaluateServed(
+  session: InferenceSession,
+  dataset: Dataset,
+  onBatch?: (batch: ServedBatch) => void,
+): Promise<Evaluation> {
+  const evaluator = new Evaluator(dataset.classes.length);
+  for await (const batch of servedBatches(session, dataset.input, dataset)) {
+    evaluator.add(dataset.labels.subarray(batch.first, batch.first + batch.count), batch.logits);
+    onBatch?.(batch);
+  }
+  return evaluator.finish();
 }

@@ -66,8 +66,7 @@ export class StateEvaluator {
     const { batchSize, classes, input } = this.#compiled;
     const feeds: Record<string, OrtTensor> = {};
     for (const [name, tensor] of state)
-      feeds[name] =
-        tensor instanceof OrtTensor ? tensor : new OrtTensor("float32", tensor.data as Float32Array, (tensor as Tensor).shape);
+      feeds[name] = "dims" in tensor ? tensor : new OrtTensor("float32", tensor.data as Float32Array, tensor.shape);
     const logits = new Float32Array(dataset.size * classes);
     let done = 0;
     for (const { records, count } of sequentialBatches(dataset, batchSize)) {

@@ -1,4 +1,4 @@
-import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { elementCount, type Tensor } from "../onnx/types.js";
 import { nextName, type StateTensor } from "./state.js";
 import type { CompiledStep } from "./step.js";
@@ -28,13 +28,20 @@ interface Slot {
  */
 export class StepRunner {
   readonly #session: InferenceSession;
+  /** Of the session's own package: a session leaves preallocated outputs of another package's class unwritten, without a word. */
+  readonly #Tensor: TensorConstructor;
   readonly #step: CompiledStep;
   readonly #slots: readonly Slot[];
   readonly #constants: Readonly<Record<string, OrtTensor>>;
   #present: 0 | 1 = 0;
 
-  constructor(session: InferenceSession, step: CompiledStep, state: ReadonlyMap<string, Tensor>) {
-    this.#session = session;
+  constructor(
+    runtime: { readonly session: InferenceSession; readonly Tensor: TensorConstructor },
+    step: CompiledStep,
+    state: ReadonlyMap<string, Tensor>,
+  ) {
+    this.#session = runtime.session;
+    this.#Tensor = runtime.Tensor;
     this.#step = step;
     const initial = (tensor: StateTensor): Float32Array => {
       const value = state.get(tensor.name) ?? tensor.initial;
@@ -45,7 +52,7 @@ export class StepRunner {
       return value.data;
     };
     const tensor = (data: Float32Array, like: StateTensor): OrtTensor =>
-      new OrtTensor("float32", data, like.initial.shape);
+      new this.#Tensor("float32", data, like.initial.shape);
     this.#slots = step.state
       .filter((state) => state.updated)
       .map((state) => {
@@ -75,18 +82,18 @@ export class StepRunner {
     const feeds: Record<string, OrtTensor> = { ...this.#constants };
     feeds[inputs.records.name] =
       records instanceof Uint8Array
-        ? new OrtTensor("uint8", records, inputs.records.shape)
-        : new OrtTensor("float32", records, inputs.records.shape);
-    feeds[inputs.targets.name] = new OrtTensor("float32", targets, inputs.targets.shape);
+        ? new this.#Tensor("uint8", records, inputs.records.shape)
+        : new this.#Tensor("float32", records, inputs.records.shape);
+    feeds[inputs.targets.name] = new this.#Tensor("float32", targets, inputs.targets.shape);
     for (const name of inputs.scalars) {
       const value = scalars[name];
       if (value === undefined) throw new TypeError(`the step needs the scalar ${name}`);
-      feeds[name] = new OrtTensor("float32", Float32Array.of(value), []);
+      feeds[name] = new this.#Tensor("float32", Float32Array.of(value), []);
     }
     for (const mask of inputs.masks) {
       const value = masks[mask.name];
       if (!value) throw new TypeError(`the step needs the dropout mask ${mask.name}`);
-      feeds[mask.name] = new OrtTensor("float32", value, mask.shape);
+      feeds[mask.name] = new this.#Tensor("float32", value, mask.shape);
     }
     const fetches: Record<string, OrtTensor | null> = { loss: null, correct: null, health: null };
     const next = this.#present === 0 ? 1 : 0;
