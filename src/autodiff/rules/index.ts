@@ -8,3 +8,6 @@ import "./pad.js";
 import "./reductions.js";
 import "./shape.js";
 import "./softmax.js";
+import "./batchNormalization.js";
+import "./convolution.js";
+import "./pooling.js";
