@@ -3,7 +3,16 @@ export { type CheckReport, type ColumnReport, checkData, type Duplicate, type Sp
 export * from "./core.js";
 export { decodeImage } from "./images/decode.js";
 export type { UnreadableImage } from "./images/packed-images.js";
+export { joinDatasets } from "./join.js";
 export { openForModel, readTableRows, type TrainedInput, type UnlabelledDataset } from "./open/conform.js";
+export {
+  type ClassifierData,
+  type ClassifierDataOptions,
+  type ClassifierRows,
+  openForClassifier,
+  openRowsForClassifier,
+  type TrainedClassifier,
+} from "./open/forClassifier.js";
 export { openData, openData as open } from "./open/open.js";
 export { type ArraySplits, arrays, csv, idx, imageFolder, parquet } from "./open/sources.js";
 export type { DataOptions } from "./options.js";

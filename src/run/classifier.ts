@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import { type ClassifierDescription, type Provenance, readDescription, serving } from "../classifier/index.js";
-import { type Dataset, decodeImage, type InputDescription, type Records } from "../data/index.js";
+import { type Dataset, decodeImage, type InputDescription, type RecordSource } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import { argmax, type Evaluation } from "../metrics/index.js";
 import { encode, type Model } from "../onnx/index.js";
@@ -88,7 +88,7 @@ export class Classifier {
   }
 
   /** Predictions for records as `Dataset.read` gives them. */
-  async predictRecords(records: Records): Promise<Prediction[]> {
+  async predictRecords(records: RecordSource): Promise<Prediction[]> {
     const predictions: Prediction[] = [];
     for await (const { count, probabilities } of this.batches(records)) {
       for (let row = 0; row < count; row++) {
@@ -101,7 +101,7 @@ export class Classifier {
   }
 
   /** Logits and probabilities of records, batch by batch. */
-  batches(records: Records): AsyncGenerator<ServedBatch> {
+  batches(records: RecordSource): AsyncGenerator<ServedBatch> {
     return servedBatches(this.#session, this.input, records);
   }
 
@@ -129,7 +129,7 @@ export class Classifier {
     await this.#session.release();
   }
 
-  async #records(examples: readonly Example[], first: number): Promise<Records> {
+  async #records(examples: readonly Example[], first: number): Promise<RecordSource> {
     const { input } = this;
     if (input.kind === "table") return tableRecords(examples, input, first);
     const length = input.height * input.width * input.channels;

@@ -1,6 +1,6 @@
 import type { InferenceSession } from "onnxruntime-node";
 import { serving, servingFeeds } from "../classifier/index.js";
-import { type Dataset, type InputDescription, type Records, recordsPerMebibyte, sequentialBatches } from "../data/core.js";
+import { type Dataset, type InputDescription, type RecordSource, recordsPerMebibyte, sequentialBatches } from "../data/core.js";
 import { type Evaluation, Evaluator } from "../metrics/index.js";
 
 /** What an exported classifier says of some examples that follow each other. */
@@ -18,7 +18,7 @@ export interface ServedBatch {
 export async function* servedBatches(
   session: InferenceSession,
   input: InputDescription,
-  records: Records,
+  records: RecordSource,
 ): AsyncGenerator<ServedBatch> {
   const batchSize = Math.min(512, 4 * recordsPerMebibyte(records));
   for (const batch of sequentialBatches(records, batchSize)) {

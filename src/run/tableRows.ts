@@ -1,4 +1,4 @@
-import type { Records, TableDescription } from "../data/index.js";
+import type { RecordSource, TableDescription } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 
 /** A row of a table by column name. null, and NaN in a numeric column, stand for a missing value. Columns that a classifier does not know are ignored. */
@@ -10,7 +10,7 @@ export type TableRow = Readonly<Record<string, number | string | boolean | null>
  * @param first - number of the first row, for messages
  * @throws ISO_DATA_FORMAT for a missing column, ISO_DATA_NOT_NUMERIC, ISO_DATA_NOT_FINITE
  */
-export function tableRecords(rows: readonly unknown[], input: TableDescription, first = 0): Records {
+export function tableRecords(rows: readonly unknown[], input: TableDescription, first = 0): RecordSource {
   const { numeric, categorical } = input;
   const recordLength = numeric.length + categorical.length;
   const data = new Float32Array(rows.length * recordLength);
