@@ -74,9 +74,9 @@ describe("topologicalOrder", () => {
     );
   });
 
-  it("orders a chain of 100,000 nodes", () => {
-    const chain = Array.from({ length: 100_000 }, (_, index) => parse(`v${index + 1} = Relu(v${index})`));
-    const graph = graphOf("v100000", parse("v0 = Neg(x)"), ...chain);
+  it("orders a chain of 20,000 nodes", () => {
+    const chain = Array.from({ length: 20_000 }, (_, index) => parse(`v${index + 1} = Relu(v${index})`));
+    const graph = graphOf("v20000", parse("v0 = Neg(x)"), ...chain);
     expect(topologicalOrder({ ...graph, nodes: graph.nodes.toReversed() }).nodes).toEqual(graph.nodes);
   });
 });
@@ -111,7 +111,7 @@ describe("eliminateCommonSubexpressions", () => {
   it("tells attributes apart, however alike they look", () => {
     const leaky = (name: string, alpha: number) => parse(`${name} = LeakyRelu(x)`, { alpha: float(alpha) });
     const graph = graphOf("a,b,c", leaky("a", 0), leaky("b", -0), leaky("c", Number.NaN));
-    expect(eliminateCommonSubexpressions(graph).nodes).toHaveLength(3);
+    expect(eliminateCommonSubexpressions(graph)).toEqual(graph);
     const constant = (name: string, value: number) =>
       parse(`${name} = Constant()`, { value: { kind: "tensor", value: numbers(value) } });
     const tensors = graphOf("d", constant("a", 1), constant("b", 1), constant("c", 2), "d = Sum(a, b, c)");
