@@ -1,7 +1,7 @@
 /** Labelled data: from folders, IDX files and tables to splits, batches and statistics. What runs without Node is in core.ts alone. */
 export { type CheckReport, type ColumnReport, checkData, type Duplicate, type SplitReport } from "./check.js";
 export * from "./core.js";
-export { decodeImage } from "./images/decode.js";
+export { decodeImage, isImageName } from "./images/decode.js";
 export type { UnreadableImage } from "./images/packed-images.js";
 export { joinDatasets } from "./join.js";
 export { openForModel, readTableRows, type TrainedInput, type UnlabelledDataset } from "./open/conform.js";

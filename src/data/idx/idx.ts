@@ -29,11 +29,9 @@ const typeNames: Record<number, string> = {
  */
 export function parseIdxHeader(path: string, start: Uint8Array, ranks: readonly number[]): IdxHeader {
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
-  const rank = start[3] ?? ranks[0]!;
+  const rank = start[3] ?? 0;
   const bytes = 4 + 4 * rank;
-  if (start.length < Math.min(bytes, 4 + 4 * Math.max(...ranks))) {
-    throw truncated(path, `a header of ${bytes} bytes`, `${start.length} bytes`);
-  }
+  if (start.length < 4) throw truncated(path, "a header of 4 bytes or more", `${start.length} bytes`);
   const expected = `expected are the bytes 00 00 08 and ${ranks.map((value) => `0${value}`).join(" or ")}`;
   const found = [...start.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   if (view.getUint16(0) !== 0 || !ranks.includes(rank) || start[2] !== 8) {
@@ -44,6 +42,7 @@ export function parseIdxHeader(path: string, start: Uint8Array, ranks: readonly 
       "Give MNIST-like image and label files",
     );
   }
+  if (start.length < bytes) throw truncated(path, `a header of ${bytes} bytes`, `${start.length} bytes`);
   const dimensions = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
   const empty = dimensions.slice(1).includes(0);
   if (empty || dimensions.slice(1).reduce((product, size) => product * size, 1) > 2 ** 28) {

@@ -76,6 +76,14 @@ export async function packImages(
     pack.store.close();
     throw unreadableImage(join(listing.root, unreadable.file), unreadable.reason);
   }
+  if (pack.store.size === 0) {
+    pack.store.close();
+    throw new IsonormError(
+      "ISO_DATA_EMPTY",
+      `None of the ${listing.files.length} images in ${listing.root} can be read; the first, ${unreadable?.file}: ${unreadable?.reason}`,
+      "Give images in JPEG, PNG, WebP, GIF, TIFF or AVIF",
+    );
+  }
   return asPart(listing, pack, cache.warning);
 }
 

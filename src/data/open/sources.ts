@@ -23,16 +23,24 @@ export function idx(path: string, options: ImageOptions = {}): Promise<Splits> {
 
 /** A CSV file, or a folder that holds one, or train.csv and test.csv. */
 export function csv(path: string, options: TableOptions = {}): Promise<Splits> {
-  return openAs("table", "a CSV table", path, options);
+  return openAs("table", "a CSV table", path, options, /\.[ct]sv(\.gz)?$/i);
 }
 
 /** A Parquet file, or a folder that holds one, or train.parquet and test.parquet. */
 export function parquet(path: string, options: TableOptions = {}): Promise<Splits> {
-  return openAs("table", "a Parquet table", path, options);
+  return openAs("table", "a Parquet table", path, options, /\.parquet$/i);
 }
 
-async function openAs(kind: FoundData["kind"], wanted: string, path: string, options: DataOptions): Promise<Splits> {
-  if ((await detectData(path)).kind === kind) return await openData(path, options);
+async function openAs(
+  kind: FoundData["kind"],
+  wanted: string,
+  path: string,
+  options: DataOptions,
+  tableName = /^/,
+): Promise<Splits> {
+  const found = await detectData(path);
+  if (found.kind === kind && (found.kind !== "table" || tableName.test(found.splits.train ?? "")))
+    return await openData(path, options);
   throw new IsonormError(
     "ISO_DATA_FORMAT",
     `${path} is not ${wanted}`,

@@ -27,13 +27,6 @@ export async function openCsv(path: string, { noHeader }: ReaderOptions): Promis
   }
   if (!first)
     throw new IsonormError("ISO_DATA_EMPTY", `${path} has no rows`, "Give a table with a row for each example");
-  if (first.length < 2) {
-    throw new IsonormError(
-      "ISO_DATA_FORMAT",
-      `${path} has one column, ${JSON.stringify(first[0])}`,
-      "Give a table with feature columns and a label column, separated by comma, semicolon or tab",
-    );
-  }
   const numbers = first.filter((cell) => !isMissing(cell) && !Number.isNaN(cellNumber(cell))).length;
   const header = noHeader === undefined ? numbers < first.length : !noHeader;
   if (header && noHeader === undefined && numbers > first.length / 2) {
@@ -122,7 +115,7 @@ async function* parsed(path: string, delimiter: string, onRead?: (bytes: number)
   let rows: string[][] = [];
   try {
     for await (const row of source.pipe(parser) as AsyncIterable<string[]>) {
-      rows.push(row.length === 1 && row[0] === "" ? [] : row);
+      rows.push(row.length === 1 && row[0] === "" ? [] : trimQuoted(row));
       if (rows.length < rowsAtOnce) continue;
       yield rows;
       rows = [];
@@ -142,4 +135,13 @@ async function* parsed(path: string, delimiter: string, onRead?: (bytes: number)
     source.destroy();
     parser.destroy();
   }
+}
+
+/** The parser trims what stands outside of quotes; spaces inside of them are no part of a number or a name either. In place. */
+function trimQuoted(row: string[]): string[] {
+  for (let i = 0; i < row.length; i++) {
+    const cell = row[i]!;
+    if (cell.charCodeAt(0) <= 32 || cell.charCodeAt(cell.length - 1) <= 32) row[i] = cell.trim();
+  }
+  return row;
 }

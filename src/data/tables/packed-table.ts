@@ -56,6 +56,13 @@ interface Meta {
 export async function readTable(path: string, form: TableForm | undefined, options: DataOptions): Promise<TablePart> {
   const { memoryLimit = defaultMemoryLimit } = options;
   const reader = await openTable(path, options);
+  if (!form && reader.columns.length < 2) {
+    throw new IsonormError(
+      "ISO_DATA_FORMAT",
+      `${path} has one column, ${JSON.stringify(reader.columns[0])}`,
+      "Give a table with feature columns and a label column, separated by comma, semicolon or tab",
+    );
+  }
   const label = form ? form.label : chooseLabel(path, reader.columns, options.label);
   if (label !== undefined && !reader.columns.includes(label)) throw labelMissing(path, label, reader.columns);
   const expected = expectations(path, reader, label, form, options);
@@ -128,13 +135,6 @@ async function readRows(
   options: DataOptions,
 ): Promise<ReadRows> {
   const { memoryLimit = defaultMemoryLimit, onProgress } = options;
-  if (expected.size === 0) {
-    throw new IsonormError(
-      "ISO_DATA_FORMAT",
-      `${path} has no column but the label`,
-      "Give a table with feature columns",
-    );
-  }
   const positions = [...expected.keys()];
   const readings = positions.map((column, i) => readColumn(path, reader.columns[column]!, i, expected.get(column)!));
   const labelColumn = label === undefined ? -1 : reader.columns.indexOf(label);
