@@ -26,7 +26,8 @@ export interface InlineOptions {
  * constant condition is replaced by the branch taken.
  *
  * The nodes keep their meaning only under their own operator sets: the builder must have been made with the model's
- * (`new GraphBuilder({ opsets: model.opsets })`).
+ * (`new GraphBuilder({ opsets: model.opsets })`). Where more nodes are to be added after the model's, as in training, `upgrade` it first: then
+ * they may all be of today's form.
  *
  * @param bindings - values of `b` by the name that they replace
  * @returns every value of the model's graph by its name in the model

@@ -17,6 +17,7 @@ describe("elementwise operators keep the shape that ONNX Runtime gives", () => {
     { op: "Relu", inputs: [f32()] },
     { op: "Not", inputs: [typed("bool", 2, 2)] },
     { op: "BitwiseNot", inputs: [typed("int32", 4)] },
+    { op: "Swish", inputs: [f32(2, 3)], opset: 24 },
     { op: "Softmax", inputs: [f32(2, 3, 4)], attributes: { axis: 1 } },
     { op: "Softmax", inputs: [f32(2, 3, 4)], opset: 11 },
     { op: "LogSoftmax", inputs: [f32(2, 3, 4)], attributes: { axis: -2 } },
