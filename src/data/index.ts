@@ -1,5 +1,5 @@
 /** Labelled data: from folders, IDX files and tables to splits, batches and statistics. What runs without Node is in core.ts alone. */
-export { type CheckReport, type ColumnReport, checkData, type Duplicate, type SplitReport } from "./check.js";
+export { type CheckReport, type ColumnReport, checkData, type Duplicate, type DuplicateSide, type SplitReport } from "./check.js";
 export * from "./core.js";
 export { decodeImage, isImageName } from "./images/decode.js";
 export type { UnreadableImage } from "./images/packed-images.js";

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { InferenceSession } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { type ClassifierDescription, type Provenance, readDescription, serving } from "../classifier/index.js";
 import { type Dataset, decodeImage, type InputDescription, type RecordSource } from "../data/index.js";
 import { IsonormError } from "../errors.js";
@@ -62,6 +62,8 @@ export class Classifier {
     const model = readModel(file);
     const description = readDescription(model);
     requireInterface(file, model, description);
+    // Loaded here: a command that only starts a training in another process must not wait for ONNX Runtime.
+    const { InferenceSession } = await import("onnxruntime-node");
     try {
       const session = await InferenceSession.create(encode(model), {
         ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
@@ -89,20 +91,21 @@ export class Classifier {
 
   /** Predictions for records as `Dataset.read` gives them. */
   async predictRecords(records: RecordSource): Promise<Prediction[]> {
-    const predictions: Prediction[] = [];
-    for await (const { count, probabilities } of this.batches(records)) {
-      for (let row = 0; row < count; row++) {
-        const own = probabilities.slice(row * this.classes.length, (row + 1) * this.classes.length);
-        const best = argmax(own, 0, own.length);
-        predictions.push({ label: this.classes[best]!, probability: own[best]!, probabilities: own });
-      }
-    }
-    return predictions;
+    const all: Prediction[] = [];
+    for await (const { predictions } of this.predictBatches(records)) all.push(...predictions);
+    return all;
   }
 
-  /** Logits and probabilities of records, batch by batch. */
-  batches(records: RecordSource): AsyncGenerator<ServedBatch> {
-    return servedBatches(this.#session, this.input, records);
+  /** The same batch by batch, for more records than memory holds predictions. `first` is the index of a batch's first record. */
+  async *predictBatches(records: RecordSource): AsyncGenerator<{ first: number; predictions: Prediction[] }> {
+    for await (const { first, count, probabilities } of servedBatches(this.#session, this.input, records)) {
+      const predictions = Array.from({ length: count }, (_, row): Prediction => {
+        const own = probabilities.slice(row * this.classes.length, (row + 1) * this.classes.length);
+        const best = argmax(own, 0, own.length);
+        return { label: this.classes[best]!, probability: own[best]!, probabilities: own };
+      });
+      yield { first, predictions };
+    }
   }
 
   /**
