@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { InferenceSession } from "onnxruntime-node";
 import { exportClassifier, type Provenance } from "../classifier/index.js";
-import { type InputStatistics, inputStatistics, openData, type Splits } from "../data/index.js";
+import { type ArraySplits, arrays, type InputStatistics, inputStatistics, openData, type Splits } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
@@ -17,6 +17,8 @@ import { packageVersion, versions } from "./versions.js";
 /** One training, as its worker gets it: plain data. */
 export interface TrainingJob {
   readonly data: DataSettings;
+  /** Labelled records in memory, in place of those that lie at `data.path`. */
+  readonly arrays?: ArraySplits | undefined;
   readonly settings: TrainSettings;
   /** Run folder. */
   readonly out: string;
@@ -237,7 +239,8 @@ function score({ accuracy, loss, macro }: Evaluation): DoneEvent["validation"] {
   return { accuracy, loss: loss ?? Number.NaN, macroF1: macro.f1 };
 }
 
-function openJobData(job: TrainingJob, hooks: JobHooks): Promise<Splits> {
+async function openJobData(job: TrainingJob, hooks: JobHooks): Promise<Splits> {
+  if (job.arrays) return arrays({ ...job.arrays, seed: job.settings.seed });
   const { path, ...options } = job.data;
   return openData(path, {
     ...options,

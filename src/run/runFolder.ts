@@ -142,6 +142,15 @@ export class RunFolder {
   }
 }
 
+/** A new folder under runs/, named after the time (UTC) and the command. */
+export function newRunFolder(command: string): string {
+  const name = `${new Date().toISOString().replace(/[:.]/g, "-").slice(0, 19)}-${command}`;
+  for (let attempt = 1; ; attempt++) {
+    const path = join("runs", attempt === 1 ? name : `${name}-${attempt}`);
+    if (!existsSync(path)) return path;
+  }
+}
+
 /** Whether the folder holds a run. */
 export function isRunFolder(path: string): boolean {
   return existsSync(join(path, runFiles.run));

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -75,8 +75,13 @@ function revive({ code, message, stack }: Extract<TrainingEvent, { event: "error
 function startWorker(): ChildProcess {
   const here = dirname(fileURLToPath(import.meta.url));
   const built = join(here, "worker.js");
-  const options = { stdio: ["ignore", "inherit", "inherit", "ipc"] as ("ignore" | "inherit" | "ipc")[] };
-  // Its own process group: a terminal's Ctrl-C reaches the parent alone, which then asks for a checkpoint.
-  if (existsSync(built)) return fork(built, [], { ...options, detached: true });
-  return fork(join(here, "worker.ts"), [], { ...options, detached: true, execArgv: ["--import", "tsx"] });
+  const options: ForkOptions = {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // Its own process group: a terminal's Ctrl-C reaches the parent alone, which then asks for a checkpoint.
+    detached: true,
+    // Structured clones: JSON has no typed arrays, and makes null of a loss that is not finite.
+    serialization: "advanced",
+  };
+  if (existsSync(built)) return fork(built, [], options);
+  return fork(join(here, "worker.ts"), [], { ...options, execArgv: ["--import", "tsx"] });
 }

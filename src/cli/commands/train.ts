@@ -1,9 +1,8 @@
 import { availableParallelism } from "node:os";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { IsonormError } from "../../errors.js";
 import { architecture } from "../../models/index.js";
-import { type DataSettings, isRunFolder, readRun, RunFolder, runTraining, type TrainingJob } from "../../run/index.js";
+import { type DataSettings, isRunFolder, newRunFolder, readRun, RunFolder, runTraining, type TrainingJob } from "../../run/index.js";
 import { parseTrainSettings, type TrainSettings } from "../../train/settings.js";
 import { Output } from "../output.js";
 import { TrainingDisplay } from "../trainingDisplay.js";
@@ -58,7 +57,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
   const settings = parseTrainSettings(given);
   if (settings.model !== "auto") architecture(settings.model);
   requireCpu(options["device"]);
-  const out = folder ?? join("runs", `${new Date().toISOString().replace(/[:.]/g, "-").slice(0, 19)}-train`);
+  const out = folder ?? newRunFolder("train");
   if (new RunFolder(out).hasRun())
     throw new IsonormError(
       "ISO_ARGUMENT",
