@@ -16,6 +16,8 @@ export function fail(error: unknown, options: { json?: boolean; debug?: boolean 
   if (coded !== error && error instanceof Error && error.stack) coded.stack = error.stack;
   output.error(coded, options.debug === true);
   const { code, message, exitStatus } = coded;
-  output.event({ event: coded.code === "ISO_INTERRUPTED" ? "interrupted" : "error", code, message, exitStatus } as { event: string });
+  output.event({ event: coded.code === "ISO_INTERRUPTED" ? "interrupted" : "error", code, message, exitStatus } as {
+    event: string;
+  });
   return exitStatus;
 }

@@ -5,7 +5,9 @@ import { addTrainingOptions } from "./trainingOptions.js";
 // Commands are loaded when they are called: --help must not wait for ONNX Runtime.
 
 const program = new Command("isonorm")
-  .description("Trains classifiers on ONNX Runtime and finds their one decisive hyperparameter, the effective learning rate.")
+  .description(
+    "Trains classifiers on ONNX Runtime and finds their one decisive hyperparameter, the effective learning rate.",
+  )
   .configureHelp({ showGlobalOptions: true })
   .option("--json", "print events as JSON Lines on stdout, and nothing else there")
   .option("--debug", "show stack traces of errors")
@@ -21,7 +23,9 @@ addTrainingOptions(
     .argument("[data]", dataHelp),
 )
   .option("--elr <x>", "effective learning rate (default 2^-8.5 = 0.00276)")
-  .action(async (data, _options, command) => (await import("./commands/train.js")).train(data, command.optsWithGlobals()));
+  .action(async (data, _options, command) =>
+    (await import("./commands/train.js")).train(data, command.optsWithGlobals()),
+  );
 
 program
   .command("evaluate")
@@ -29,12 +33,10 @@ program
   .argument("<model>", "model.onnx of a run, or a run folder")
   .argument("<data>", dataHelp)
   .addOption(
-    new Option("--split <name>", "examples to use; default: the test split of the data it was trained on, all of other data").choices([
-      "train",
-      "validation",
-      "test",
-      "all",
-    ]),
+    new Option(
+      "--split <name>",
+      "examples to use; default: the test split of the data it was trained on, all of other data",
+    ).choices(["train", "validation", "test", "all"]),
   )
   .option("--label <column>", "label column of a table")
   .option("--strict", "refuse unreadable images instead of skipping them")
@@ -59,7 +61,9 @@ program
   .command("inspect")
   .description("weights, norms, which are scale-invariant, and the proof by graph and by number")
   .argument("<model>", "an .onnx file, a run folder, or the name of a built-in model")
-  .action(async (model, _options, command) => (await import("./commands/inspect.js")).inspect(model, command.optsWithGlobals()));
+  .action(async (model, _options, command) =>
+    (await import("./commands/inspect.js")).inspect(model, command.optsWithGlobals()),
+  );
 
 program
   .command("check")
@@ -69,7 +73,9 @@ program
   .option("--validation <share|path>", "validation split")
   .option("--test <share|path>", "test split")
   .option("--seed <n>", "seed of the splits", "0")
-  .action(async (data, _options, command) => (await import("./commands/check.js")).check(data, command.optsWithGlobals()));
+  .action(async (data, _options, command) =>
+    (await import("./commands/check.js")).check(data, command.optsWithGlobals()),
+  );
 
 program
   .command("doctor")

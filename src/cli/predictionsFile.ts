@@ -20,7 +20,9 @@ export class PredictionsFile {
     this.#partial = `${path}.${process.pid}.partial`;
     this.#classes = classes;
     this.#file = guarded(path, () => openSync(this.#partial, "w"));
-    this.#write(`${["source", "label", "predicted", ...classes.map((name) => `probability ${name}`)].map(cell).join(",")}\n`);
+    this.#write(
+      `${["source", "label", "predicted", ...classes.map((name) => `probability ${name}`)].map(cell).join(",")}\n`,
+    );
   }
 
   add(dataset: Dataset, { first, count, probabilities }: ServedBatch): void {
@@ -65,6 +67,11 @@ function guarded<T>(path: string, work: () => T): T {
     return work();
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new IsonormError("ISO_OUT_NOT_WRITABLE", `cannot write ${path} (${code ?? message})`, "Choose another --out", { cause });
+    throw new IsonormError(
+      "ISO_OUT_NOT_WRITABLE",
+      `cannot write ${path} (${code ?? message})`,
+      "Choose another --out",
+      { cause },
+    );
   }
 }

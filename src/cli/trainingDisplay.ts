@@ -61,7 +61,8 @@ export class TrainingDisplay {
           `validation accuracy ${percent(event.validation.accuracy)} (epoch ${number(event.bestEpoch)})` +
             `, ${duration(event.seconds)}, ${count(event.examplesPerSecond)} examples/s, peak memory ${bytes(event.peakMemoryBytes)}`,
         );
-        if (event.test) output.say(pc.bold(`test accuracy ${percent(event.test.accuracy)}, loss ${number(event.test.loss)}`));
+        if (event.test)
+          output.say(pc.bold(`test accuracy ${percent(event.test.accuracy)}, loss ${number(event.test.loss)}`));
         output.say(`model and report: ${event.out}/model.onnx, ${event.out}/report.html`);
         return;
       case "interrupted":

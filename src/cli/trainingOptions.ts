@@ -1,8 +1,8 @@
 import type { Command } from "commander";
+import type { z } from "zod";
 import { IsonormError } from "../errors.js";
 import type { DataSettings } from "../run/runFolder.js";
 import type { trainSettings } from "../train/settings.js";
-import type { z } from "zod";
 
 /** The options that every command which trains has. Texts only: values are read by {@link readTrainingOptions}. */
 export function addTrainingOptions(command: Command): Command {
@@ -24,7 +24,10 @@ export function addTrainingOptions(command: Command): Command {
     .option("--scale <x>", "scale S of the scale-invariant linear layer (default 2.5 sqrt(classes))")
     .option("--head-norm <tensor|row>", "norm of the classifier's weight (default tensor)")
     .option("--head-features <raw|unit>", "features of the classifier (default raw)")
-    .option("--fixed-norm <tensor|channel|none>", "granularity of the fixed norm; none is the plain baseline (default tensor)")
+    .option(
+      "--fixed-norm <tensor|channel|none>",
+      "granularity of the fixed norm; none is the plain baseline (default tensor)",
+    )
     .option("--base-rule <sgd|angular>", "what the effective learning rate means (default sgd)")
     .option("--optimizer <sgd|adam>", "default sgd")
     .option("--momentum <x>", "default 0.9; Adam's beta1")
@@ -116,7 +119,11 @@ export function real(options: RawOptions, name: string): number | undefined {
 /** Accepts 0.003, 3e-3 and 2^-8.5. */
 function toNumber(name: string, text: string | boolean): number {
   const power = typeof text === "string" ? /^\s*2\^(-?[\d.]+)\s*$/.exec(text) : null;
-  const value = power ? 2 ** Number(power[1]) : typeof text === "string" && text.trim() !== "" ? Number(text) : Number.NaN;
+  const value = power
+    ? 2 ** Number(power[1])
+    : typeof text === "string" && text.trim() !== ""
+      ? Number(text)
+      : Number.NaN;
   if (!Number.isFinite(value)) throw wrong(name, text, "a number");
   return value;
 }
@@ -162,5 +169,9 @@ function choiceOrPairs(options: RawOptions, name: string, words: readonly string
 
 function wrong(name: string, received: unknown, wanted: string): IsonormError {
   const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  return new IsonormError("ISO_ARGUMENT", `${option} takes ${wanted}, but got "${String(received)}"`, "See isonorm train --help");
+  return new IsonormError(
+    "ISO_ARGUMENT",
+    `${option} takes ${wanted}, but got "${String(received)}"`,
+    "See isonorm train --help",
+  );
 }

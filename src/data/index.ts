@@ -13,6 +13,7 @@ export {
   openRowsForClassifier,
   type TrainedClassifier,
 } from "./open/forClassifier.js";
+export { detectData, type FoundData } from "./open/detect.js";
 export { openData, openData as open } from "./open/open.js";
 export { type ArraySplits, arrays, csv, idx, imageFolder, parquet } from "./open/sources.js";
 export type { DataOptions } from "./options.js";

@@ -123,7 +123,9 @@ export class Classifier {
       writeModel(path, this.#model);
     } catch (cause) {
       const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-      throw new IsonormError("ISO_OUT_NOT_WRITABLE", `cannot write ${path} (${reason})`, "Choose another path", { cause });
+      throw new IsonormError("ISO_OUT_NOT_WRITABLE", `cannot write ${path} (${reason})`, "Choose another path", {
+        cause,
+      });
     }
   }
 
@@ -172,11 +174,17 @@ function requireInterface(path: string, { graph }: Model, { input, classes }: Cl
   const inputs = describe(graph.inputs);
   for (const name of new Set([...Object.keys(wanted), ...Object.keys(inputs)]))
     if (inputs[name] !== wanted[name])
-      throw unsuitable(path, `its input ${name} is ${inputs[name] ?? "missing"}, and its metadata says ${wanted[name] ?? "that there is none"}`);
+      throw unsuitable(
+        path,
+        `its input ${name} is ${inputs[name] ?? "missing"}, and its metadata says ${wanted[name] ?? "that there is none"}`,
+      );
   const outputs = describe(graph.outputs);
   for (const name of [serving.logits, serving.probabilities])
     if (outputs[name] !== `float32[${classes.length}]`)
-      throw unsuitable(path, `its output ${name} is ${outputs[name] ?? "missing"}, and its metadata names ${classes.length} classes`);
+      throw unsuitable(
+        path,
+        `its output ${name} is ${outputs[name] ?? "missing"}, and its metadata names ${classes.length} classes`,
+      );
 }
 
 function unsuitable(path: string, reason: string): IsonormError {

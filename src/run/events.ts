@@ -1,5 +1,5 @@
-import type { EpochRecord } from "../train/index.js";
 import type { ErrorCode } from "../errors.js";
+import type { EpochRecord } from "../train/index.js";
 
 export interface Score {
   readonly accuracy: number;

@@ -1,16 +1,23 @@
 import { createHash } from "node:crypto";
 import { InferenceSession } from "onnxruntime-node";
 import { exportClassifier, type Provenance } from "../classifier/index.js";
-import { type ArraySplits, arrays, type InputStatistics, inputStatistics, openData, type Splits } from "../data/index.js";
+import {
+  type ArraySplits,
+  arrays,
+  type InputStatistics,
+  inputStatistics,
+  openData,
+  type Splits,
+} from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
 import { renderTrainingReport } from "../report/index.js";
-import { freshProgress, train, type TrainingOutcome, type StateEvaluator, type TrainSettings } from "../train/index.js";
-import { evaluateServed } from "./served.js";
+import { freshProgress, type StateEvaluator, type TrainingOutcome, type TrainSettings, train } from "../train/index.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
+import { type PreparedTraining, prepareTraining } from "./prepare.js";
 import { type DataSettings, RunFolder, type RunRecord } from "./runFolder.js";
-import { prepareTraining, type PreparedTraining } from "./prepare.js";
+import { evaluateServed } from "./served.js";
 import { trainingReport } from "./trainingReport.js";
 import { packageVersion, versions } from "./versions.js";
 
@@ -146,7 +153,16 @@ async function trainOn(
     hooks.emit({ event: "interrupted", step: outcome.progress.step, totalSteps: plan.totalSteps, out: job.out });
     return;
   }
-  const done = await conclude({ splits, statistics, job, folder, record, prepared, outcome, evaluator: plan.evaluator });
+  const done = await conclude({
+    splits,
+    statistics,
+    job,
+    folder,
+    record,
+    prepared,
+    outcome,
+    evaluator: plan.evaluator,
+  });
   if (outcome.status === "diverged") throw diverged(outcome, settings, job.out);
   hooks.emit(done);
 }

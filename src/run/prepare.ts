@@ -104,7 +104,10 @@ export async function prepareTraining(
     model,
     modelName: chosen.name,
     modelHash: createHash("sha256").update(encode(model)).digest("hex"),
-    parameters: step.state.reduce((sum, { role, initial }) => (role === "weight" ? sum + elementCount(initial.shape) : sum), 0),
+    parameters: step.state.reduce(
+      (sum, { role, initial }) => (role === "weight" ? sum + elementCount(initial.shape) : sum),
+      0,
+    ),
     proofs,
     step,
     scale,
@@ -124,7 +127,8 @@ export async function prepareTraining(
       keep: settings.keep,
       patience: settings.patience,
     },
-    createRunner: async (state = new Map()) => new StepRunner({ session: await open(step.graph), Tensor: OrtTensor }, step, state),
+    createRunner: async (state = new Map()) =>
+      new StepRunner({ session: await open(step.graph), Tensor: OrtTensor }, step, state),
   };
 }
 

@@ -1,9 +1,24 @@
-import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  appendFileSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { IsonormError } from "../errors.js";
 import { writeFileAtomically } from "../files/index.js";
-import { type Checkpoint, decodeCheckpoint, type EpochRecord, encodeCheckpoint, resolvedTrainSettings } from "../train/index.js";
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  type EpochRecord,
+  encodeCheckpoint,
+  resolvedTrainSettings,
+} from "../train/index.js";
 
 /** The files of a run folder. */
 export const runFiles = {

@@ -1,6 +1,12 @@
 import type { InferenceSession } from "onnxruntime-node";
 import { serving, servingFeeds } from "../classifier/index.js";
-import { type Dataset, type InputDescription, type RecordSource, recordsPerMebibyte, sequentialBatches } from "../data/core.js";
+import {
+  type Dataset,
+  type InputDescription,
+  type RecordSource,
+  recordsPerMebibyte,
+  sequentialBatches,
+} from "../data/core.js";
 import { type Evaluation, Evaluator } from "../metrics/index.js";
 
 /** What an exported classifier says of some examples that follow each other. */
@@ -23,7 +29,10 @@ export async function* servedBatches(
   const batchSize = Math.min(512, 4 * recordsPerMebibyte(records));
   for (const batch of sequentialBatches(records, batchSize)) {
     const { first, count } = batch;
-    const results = await session.run(servingFeeds(input, batch.records, count), [serving.logits, serving.probabilities]);
+    const results = await session.run(servingFeeds(input, batch.records, count), [
+      serving.logits,
+      serving.probabilities,
+    ]);
     const scores = (name: string): Float32Array => results[name]!.data as Float32Array;
     yield { first, count, logits: scores(serving.logits), probabilities: scores(serving.probabilities) };
   }

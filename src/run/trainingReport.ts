@@ -1,6 +1,6 @@
 import { type Dataset, type InputStatistics, recordArray, type Splits } from "../data/core.js";
-import type { Evaluation, Mistake } from "../metrics/index.js";
 import { norms } from "../method/index.js";
+import type { Evaluation, Mistake } from "../metrics/index.js";
 import type { ReportedMistake, Setting, TrainingReport } from "../report/index.js";
 import type { TrainingOutcome } from "../train/index.js";
 import type { PreparedTraining } from "./prepare.js";
@@ -19,7 +19,9 @@ export interface ReportInput {
 /** Gathers what a finished training's report shows. */
 export function trainingReport({ splits, record, prepared, outcome, validation, test }: ReportInput): TrainingReport {
   const { settings } = prepared;
-  const judged = test ? { evaluation: test, dataset: splits.test! } : { evaluation: validation, dataset: splits.validation };
+  const judged = test
+    ? { evaluation: test, dataset: splits.test! }
+    : { evaluation: validation, dataset: splits.validation };
   return {
     title: `${prepared.modelName} on ${record.data.path}`,
     createdAt: record.createdAt,

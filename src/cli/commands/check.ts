@@ -21,7 +21,13 @@ export async function check(data: string, options: RawOptions): Promise<void> {
       ? `images of ${input.width}x${input.height}, ${input.channels === 1 ? "grey" : "RGB"}`
       : `${count(input.numeric.length)} numeric and ${count(input.categorical.length)} categorical columns`;
   output.say(`${data}: ${count(examples)} examples, ${count(classes.length)} classes, ${size}`);
-  const findings = [classLines(report), imageLines(report), columnLines(report), unreadableLines(report), duplicateLines(report)];
+  const findings = [
+    classLines(report),
+    imageLines(report),
+    columnLines(report),
+    unreadableLines(report),
+    duplicateLines(report),
+  ];
   for (const lines of findings) {
     if (lines.length > 0) output.say();
     for (const line of lines) output.say(line);
@@ -42,7 +48,9 @@ function classLines({ splits, classes }: CheckReport): string[] {
   const rows = shown.map(({ name, index, total }) => [name, ...splits.map(({ perClass }) => perClass[index]!), total]);
   const sums = ["all classes", ...splits.map(({ size }) => size), splits.reduce((sum, { size }) => sum + size, 0)];
   const lines = table([["class", ...splits.map(({ name }) => name), "total"], ...rows, sums]);
-  return shown.length < all.length ? [`the ${shown.length} smallest of ${count(all.length)} classes:`, ...lines] : lines;
+  return shown.length < all.length
+    ? [`the ${shown.length} smallest of ${count(all.length)} classes:`, ...lines]
+    : lines;
 }
 
 function imageLines({ imageSizes, imageModes }: CheckReport): string[] {
@@ -59,12 +67,14 @@ function imageLines({ imageSizes, imageModes }: CheckReport): string[] {
 
 function columnLines({ columns, omittedColumns }: CheckReport): string[] {
   const notable = columns.filter(({ missing, constant, kind }) => missing > 0 || constant || kind === "categorical");
-  const rows = notable.slice(0, longestList).map(({ name, kind, missing, constant, min, max, categories }) => [
-    name,
-    kind,
-    percent(missing),
-    constant ? "constant" : kind === "categorical" ? `${categories} categories` : `${min} to ${max}`,
-  ]);
+  const rows = notable
+    .slice(0, longestList)
+    .map(({ name, kind, missing, constant, min, max, categories }) => [
+      name,
+      kind,
+      percent(missing),
+      constant ? "constant" : kind === "categorical" ? `${categories} categories` : `${min} to ${max}`,
+    ]);
   return [
     ...(rows.length > 0 ? table([["column", "kind", "missing", "values"], ...rows]) : []),
     ...(notable.length > longestList ? [`and ${notable.length - longestList} more columns of this kind`] : []),

@@ -26,7 +26,8 @@ export async function doctor(options: RawOptions): Promise<void> {
   if (node[0]! < 20 || (node[0] === 20 && node[1]! < 9))
     findings.push({ name: "node", value: process.versions.node, problem: "isonorm needs Node 20.9 or newer" });
 
-  for (const { name, value, problem } of findings) output.say(`${name.padEnd(42)}${problem ? `PROBLEM: ${problem}` : value}`);
+  for (const { name, value, problem } of findings)
+    output.say(`${name.padEnd(42)}${problem ? `PROBLEM: ${problem}` : value}`);
   const problems = findings.filter(({ problem }) => problem !== undefined);
   output.say();
   output.say(problems.length === 0 ? "everything that training needs is here" : `${problems.length} problems`);
@@ -50,7 +51,9 @@ async function imagesFinding(): Promise<Finding> {
   const name = "image decoding";
   try {
     const { default: sharp } = await import("sharp");
-    const pixel = await sharp({ create: { width: 1, height: 1, channels: 3, background: "red" } }).png().toBuffer();
+    const pixel = await sharp({ create: { width: 1, height: 1, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
     await sharp(pixel).raw().toBuffer();
     return { name, value: `works (libvips ${sharp.versions.vips})` };
   } catch (error) {

@@ -86,7 +86,10 @@ function classTable({ perClass }: Evaluation, classes: readonly string[]): strin
 function confusionLines(confusion: Confusion, classes: readonly string[]): string[] {
   if (classes.length <= largestMatrix) {
     const rows = denseConfusion(confusion).map((row, truth) => [classes[truth]!, ...row]);
-    return ["confusion matrix (a row for each true class, a column for each predicted one):", ...table([["", ...classes], ...rows])];
+    return [
+      "confusion matrix (a row for each true class, a column for each predicted one):",
+      ...table([["", ...classes], ...rows]),
+    ];
   }
   const mistakes = confusion.cells.filter(([truth, predicted]) => truth !== predicted);
   if (mistakes.length === 0) return ["no confusions"];

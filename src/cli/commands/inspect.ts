@@ -4,8 +4,8 @@ import { InferenceSession } from "onnxruntime-node";
 import { inspectModel } from "../../inspect/index.js";
 import { defaultScale } from "../../method/index.js";
 import { architecture } from "../../models/index.js";
-import { readModel } from "../../onnx/node/index.js";
 import type { Model } from "../../onnx/index.js";
+import { readModel } from "../../onnx/node/index.js";
 import { runFiles } from "../../run/index.js";
 import { count, number, table } from "../format.js";
 import { Output } from "../output.js";
@@ -29,11 +29,18 @@ export async function inspect(source: string, options: RawOptions): Promise<void
   ]);
   output.say(`${name}: ${count(parameters)} parameters in ${weights.length} tensors`);
   output.say();
-  for (const line of table([["weight", "shape", "norm", "scale-invariant", "change by 2W", "<W,dW>", "reason"], ...rows])) output.say(line);
+  for (const line of table([
+    ["weight", "shape", "norm", "scale-invariant", "change by 2W", "<W,dW>", "reason"],
+    ...rows,
+  ]))
+    output.say(line);
   output.say();
   const invariant = weights.filter((weight) => weight.scaleInvariant);
-  const share = invariant.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0) / Math.max(1, parameters);
-  output.say(`${invariant.length} of ${weights.length} tensors, ${(100 * share).toFixed(1)} % of the parameters, are scale-invariant`);
+  const share =
+    invariant.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0) / Math.max(1, parameters);
+  output.say(
+    `${invariant.length} of ${weights.length} tensors, ${(100 * share).toFixed(1)} % of the parameters, are scale-invariant`,
+  );
   const disagreeing = weights.filter((weight) => weight.agree === false);
   if (withoutNumbers !== undefined) output.warn(`no numerical proof: ${withoutNumbers}`);
   else if (disagreeing.length === 0) output.say("graph analysis and numbers agree on every weight");
@@ -59,7 +66,10 @@ function openModel(source: string): { model: Model; name: string } {
     const built = architecture(source);
     const shape = built.kind === "image" ? [3, 32, 32] : [64];
     const head = { scale: defaultScale(classes), norm: "tensor", features: "raw" } as const;
-    return { model: built.build({ shape, classes, seed: 0, head }), name: `${source}, fresh, input [${shape}], ${classes} classes` };
+    return {
+      model: built.build({ shape, classes, seed: 0, head }),
+      name: `${source}, fresh, input [${shape}], ${classes} classes`,
+    };
   }
   const path = existsSync(source) && statSync(source).isDirectory() ? join(source, runFiles.model) : source;
   return { model: readModel(path), name: path };

@@ -1,7 +1,13 @@
 import { existsSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, sep } from "node:path";
-import { decodeImage, type ImageDescription, isImageName, openRowsForClassifier, type TableDescription } from "../../data/index.js";
+import {
+  decodeImage,
+  type ImageDescription,
+  isImageName,
+  openRowsForClassifier,
+  type TableDescription,
+} from "../../data/index.js";
 import { IsonormError } from "../../errors.js";
 import { Classifier, type Prediction } from "../../run/index.js";
 import { percent } from "../format.js";
@@ -17,14 +23,17 @@ export async function predict(model: string, inputs: readonly string[], options:
   const top = integer(options, "top") ?? 3;
   if (top < 1) throw new IsonormError("ISO_ARGUMENT", `--top is ${top}`, "Give a number of classes, at least 1");
   for (const path of inputs)
-    if (!existsSync(path)) throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${path}`, "Check the path");
+    if (!existsSync(path))
+      throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${path}`, "Check the path");
   const classifier = await Classifier.load(model, { threads: integer(options, "threads") });
   const printer = new Printer(output, classifier.classes, top);
   try {
     const { input } = classifier;
     if (input.kind === "image") await predictImages(classifier, input, inputs, printer);
     else for (const path of inputs) await predictTable(classifier, input, path, printer, options);
-    output.event({ event: "done", model: classifier.path, examples: printer.examples, skipped: printer.skipped } as { event: string });
+    output.event({ event: "done", model: classifier.path, examples: printer.examples, skipped: printer.skipped } as {
+      event: string;
+    });
   } finally {
     await classifier.release();
   }
@@ -127,8 +136,12 @@ class Printer {
       .sort((a, b) => b.probability - a.probability)
       .slice(0, this.#top);
     // Not both: of a large table the lines for people would drown its warnings.
-    if (this.#output.json) this.#output.event({ event: "prediction", source, label, probability, top } as { event: string });
-    else this.#output.say(`${source}: ${top.map((candidate) => `${candidate.label} ${percent(candidate.probability)}`).join(", ")}`);
+    if (this.#output.json)
+      this.#output.event({ event: "prediction", source, label, probability, top } as { event: string });
+    else
+      this.#output.say(
+        `${source}: ${top.map((candidate) => `${candidate.label} ${percent(candidate.probability)}`).join(", ")}`,
+      );
   }
 
   skip(message: string): void {

@@ -1,8 +1,16 @@
-import { availableParallelism } from "node:os";
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { IsonormError } from "../../errors.js";
 import { architecture } from "../../models/index.js";
-import { type DataSettings, isRunFolder, newRunFolder, readRun, RunFolder, runTraining, type TrainingJob } from "../../run/index.js";
+import {
+  type DataSettings,
+  isRunFolder,
+  newRunFolder,
+  RunFolder,
+  readRun,
+  runTraining,
+  type TrainingJob,
+} from "../../run/index.js";
 import { parseTrainSettings, type TrainSettings } from "../../train/settings.js";
 import { Output } from "../output.js";
 import { TrainingDisplay } from "../trainingDisplay.js";
@@ -29,7 +37,11 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
   const resume = options["resume"] !== undefined;
   const folder = typeof options["resume"] === "string" ? options["resume"] : (options["out"] as string | undefined);
   if (resume && folder === undefined)
-    throw new IsonormError("ISO_ARGUMENT", "--resume does not say which run to go on with", "Give --resume <run folder>");
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      "--resume does not say which run to go on with",
+      "Give --resume <run folder>",
+    );
 
   if (resume && isRunFolder(folder!)) {
     const run = readRun(folder!);
