@@ -15,6 +15,11 @@ export function percent(share: Figure, digits = 1): string {
   return isFigure(share) ? `${(100 * share).toFixed(digits)}%` : missing;
 }
 
+/** A share as percent for an axis: a digit after the point only where it is needed. */
+export function percentTick(share: number): string {
+  return percent(share, Math.abs(100 * share - Math.round(100 * share)) < 1e-6 ? 0 : 1);
+}
+
 /** Digits after the point that a share of so many examples can carry. */
 export function shareDigits(examples: number): number {
   return examples >= 5000 ? 2 : 1;
@@ -23,6 +28,11 @@ export function shareDigits(examples: number): number {
 /** A count with thousands separated: "27,786". */
 export function count(value: Figure): string {
   return isFigure(value) ? Math.round(value).toLocaleString("en-US") : missing;
+}
+
+/** A count and what is counted: "1 example", "360 examples". */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
 /** A figure with so many significant digits, without an exponent where it can be read without: "0.0573", "1.2e-7". */
@@ -66,6 +76,14 @@ export function octave(elr: number): string {
 /** An effective learning rate as plain text: "2^−8.5". */
 export function elrText(elr: number): string {
   return elr > 0 ? `2^${octave(elr)}` : significant(elr);
+}
+
+const superscripts = new Map([..."-.0123456789"].map((character, index) => [character, "⁻·⁰¹²³⁴⁵⁶⁷⁸⁹"[index]!]));
+
+/** A power of two where there is no markup, as in a chart: "2⁻⁸·⁵" of -8.5. */
+export function powerOfTwo(exponent: number): string {
+  const rounded = String(Math.round(100 * exponent) / 100);
+  return `2${[...rounded].map((character) => superscripts.get(character) ?? character).join("")}`;
 }
 
 /** An effective learning rate as markup: 2 with its exponent raised. */

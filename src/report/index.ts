@@ -1,4 +1,7 @@
+export { renderSearchReport } from "./renderSearchReport.js";
 export { renderTrainingReport } from "./renderTrainingReport.js";
+export type { ReportedTrial, Rung, SearchReport, TrialState } from "./searchReport.js";
+export { type PlotPoint, type TerminalPlot, type TerminalPlotOptions, terminalPlot } from "./terminalPlot.js";
 export type {
   DataSummary,
   EpochRecord,

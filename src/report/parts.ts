@@ -1,4 +1,5 @@
 import type { ChartSize } from "./charts/svg.js";
+import { percent } from "./format.js";
 import { type Content, type Html, html } from "./html.js";
 
 /** A figure and its name, in the row at the top. */
@@ -10,7 +11,7 @@ export interface Tile {
 
 /** Headline figures; the first is the one that counts. */
 export function tiles(list: readonly Tile[]): Html {
-  return html`<dl class="tiles">${list.map(
+  return html`<dl class="tiles${list.length <= 5 ? " five" : ""}">${list.map(
     ({ name, value, detail }, index) =>
       html`<div${index === 0 ? html` class="main"` : ""}><dt>${name}</dt><dd>${value}${detail ? html`<small>${detail}</small>` : ""}</dd></div>`,
   )}</dl>`;
@@ -27,13 +28,13 @@ export interface LegendEntry {
   readonly text: Content;
   readonly swatch: string;
   /** Default a line. */
-  readonly mark?: "line" | "disc" | "ring" | "square";
+  readonly mark?: "line" | "disc" | "ring" | "square" | "cross";
 }
 
 export function legend(entries: readonly LegendEntry[]): Html {
   return html`<ul class="legend">${entries.map(
     ({ text, swatch, mark = "line" }) =>
-      html`<li><svg class="${swatch}" viewBox="0 0 14 10" aria-hidden="true">${marks[mark]}</svg>${text}</li>`,
+      html`<li><svg class="${swatch}" width="14" height="10" viewBox="0 0 14 10" aria-hidden="true">${marks[mark]}</svg>${text}</li>`,
   )}</ul>`;
 }
 
@@ -41,6 +42,7 @@ const marks = {
   line: html`<path d="M0 5H14" stroke="currentColor" stroke-width="2"/>`,
   disc: html`<circle cx="7" cy="5" r="4.5" fill="currentColor"/>`,
   ring: html`<circle cx="7" cy="5" r="3.75" fill="none" stroke="currentColor" stroke-width="1.5"/>`,
+  cross: html`<path d="M3 1L11 9M11 1L3 9" stroke="currentColor" stroke-width="1.75"/>`,
   square: html`<rect x="2" width="10" height="10" fill="currentColor"/>`,
 };
 
@@ -118,10 +120,10 @@ export function table<Row>(
   }><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
-/** A share as a small bar beside its figure. */
-export function bar(share: number, swatch = "accent"): Html {
+/** A share as percent with a small bar before it. */
+export function shareBar(share: number, swatch = "accent"): Html {
   const width = Math.round(640 * Math.min(1, Math.max(0, share))) / 10;
-  return html`<svg class="bar ${swatch}" viewBox="0 0 64 8" aria-hidden="true"><rect width="64" height="8" rx="1.5" fill="var(--grid)"/><rect width="${width}" height="8" rx="1.5" fill="currentColor"/></svg>`;
+  return html`<svg class="bar ${swatch}" width="64" height="8" viewBox="0 0 64 8" aria-hidden="true"><rect width="64" height="8" rx="1.5" fill="var(--grid)"/><rect width="${width}" height="8" rx="1.5" fill="currentColor"/></svg><span class="share">${percent(share)}</span>`;
 }
 
 /** Names and values, one below the other. */

@@ -35,7 +35,8 @@ function statusBadge({ status }: TrainingReport): Content {
 }
 
 /** The figures by which a training is judged: test accuracy first, where there is a test split. */
-export function headline({ evaluations, elr, scale, cost }: TrainingReport): Tile[] {
+export function headline({ evaluations, elr, scale, cost, epochs, bestEpoch }: TrainingReport): Tile[] {
+  const last = epochs[epochs.length - 1];
   const { test, validation } = evaluations;
   const figures: Tile[] = [accuracyTile("Validation accuracy", validation)];
   if (test) figures.unshift(accuracyTile("Test accuracy", test));
@@ -43,8 +44,13 @@ export function headline({ evaluations, elr, scale, cost }: TrainingReport): Til
     ...figures,
     { name: "Effective learning rate", value: elrMarkup(elr), detail: significant(elr) },
     { name: "Scale", value: significant(scale) },
+    {
+      name: "Epochs",
+      value: last ? significant(last.epoch) : "0",
+      detail: bestEpoch === null ? undefined : `weights of epoch ${significant(bestEpoch)}`,
+    },
     { name: "Time", value: duration(cost.seconds) },
-    { name: "Examples per second", value: count(cost.examplesPerSecond) },
+    { name: "Speed", value: count(cost.examplesPerSecond), detail: "training examples per second" },
     { name: "Peak memory", value: bytes(cost.peakMemoryBytes) },
   ];
 }

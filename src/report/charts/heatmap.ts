@@ -3,7 +3,7 @@ import type { Confusion } from "../../metrics/index.js";
 import { percent, shortened } from "../format.js";
 import type { Html } from "../html.js";
 import { colour } from "./palette.js";
-import { axis, chartFontSize, renderSvg } from "./svg.js";
+import { axis, chartFontSize, fixedMargins, renderSvg } from "./svg.js";
 
 /** Beyond it a cell is a few pixels and names cannot be read: a list of the most frequent confusions says more. */
 export const mostHeatmapClasses = 40;
@@ -71,6 +71,7 @@ export function confusionHeatmap(id: string, confusion: Confusion, classes: read
   const nameOf = (index: string) => names[Number(index)]!;
   const option = {
     grid: {
+      ...fixedMargins,
       left,
       top: 4,
       width: plot,

@@ -2,7 +2,7 @@ import type { LineSeriesOption } from "echarts/charts";
 import { isFigure, significant } from "../format.js";
 import type { Html } from "../html.js";
 import { colour } from "./palette.js";
-import { axis, type ChartSize, chartFontSize, renderSvg, verticalAxis } from "./svg.js";
+import { axis, type ChartSize, chartFontSize, fixedMargins, renderSvg, verticalAxis } from "./svg.js";
 
 export interface Line {
   readonly name: string;
@@ -10,6 +10,8 @@ export interface Line {
   readonly points: readonly (readonly [x: number, y: number | null])[];
   /** A CSS colour, of the palette. */
   readonly colour: string;
+  /** Drawn heavier: the one that was chosen among many. */
+  readonly heavy?: boolean;
 }
 
 export interface LineChart {
@@ -41,16 +43,17 @@ export function lineChart(id: string, chart: LineChart, size: ChartSize): Html {
   const highest = Math.max(...ys);
   const logarithmic = lowest > 0 && highest / lowest > 100;
   const constant = lowest === highest;
-  const marked = Math.max(0, ...lines.map(({ points }) => points.length)) <= mostMarkedPoints;
+  const points = Math.max(0, ...lines.map(({ points }) => points.length));
+  const marked = points <= mostMarkedPoints;
 
   const series = lines.map(
     (line, index): LineSeriesOption => ({
       type: "line",
       data: line.points.map(([x, y]) => [x, isFigure(y) && !(logarithmic && y <= 0) ? y : "-"]),
       color: line.colour,
-      lineStyle: { width: 1.75 },
+      lineStyle: { width: line.heavy ? 3 : 1.75 },
       symbol: "circle",
-      symbolSize: lines.length > 4 ? 3 : 4.5,
+      symbolSize: chart.lines.length > 4 || points > 25 ? 3 : 4.5,
       // A lone point has no line to show it.
       showSymbol: marked || line.points.length === 1,
       sampling: "lttb",
@@ -60,7 +63,7 @@ export function lineChart(id: string, chart: LineChart, size: ChartSize): Html {
   );
 
   const option = {
-    grid: { left: 56, right: 16, top: 24, bottom: 44 },
+    grid: { ...fixedMargins, left: 56, right: 16, top: 24, bottom: 44 },
     xAxis: axis(chart.xName, {
       nameGap: 26,
       min: first === last ? first - 1 : first,
@@ -76,8 +79,10 @@ export function lineChart(id: string, chart: LineChart, size: ChartSize): Html {
       // A line of equal values would else lie on the frame.
       ...(constant &&
         !chart.fromZero && { min: lowest - Math.abs(lowest || 1) / 2, max: highest + Math.abs(highest || 1) / 2 }),
+      // By itself the axis would reach to whole decades, most of the highest one empty.
+      ...(logarithmic && { min: lowest / 1.2, max: highest * 1.2 }),
       splitNumber: 4,
-      axisLabel: { formatter: format },
+      axisLabel: { formatter: format, ...(logarithmic && { showMinLabel: false, showMaxLabel: false }) },
     }),
     series,
   };

@@ -1,11 +1,11 @@
 import type { CustomSeriesOption, LineSeriesOption } from "echarts/charts";
 import { type Calibration, wilsonInterval } from "../../metrics/index.js";
-import { count, percent } from "../format.js";
+import { counted, percent } from "../format.js";
 import type { Html } from "../html.js";
 import { colour } from "./palette.js";
-import { axis, type ChartSize, renderSvg, verticalAxis } from "./svg.js";
+import { axis, type ChartSize, fixedMargins, renderSvg, verticalAxis } from "./svg.js";
 
-const margin = { left: 56, right: 16 };
+const margin = { ...fixedMargins, left: 56, right: 16 };
 
 /**
  * Reliability diagram (Guo et al. 2017, figure 1): accuracy in each bin of confidence, with its 95% Wilson interval, against the diagonal of
@@ -16,7 +16,7 @@ export function reliabilityDiagram(id: string, { bins, ece }: Calibration, size:
   const filled = bins.filter((bin) => bin.examples > 0);
   const shareAxis = { min: 0, max: 1, axisLabel: { formatter: (share: number) => percent(share, 0) } };
   const lowerHeight = 56;
-  const upperHeight = size.height - lowerHeight - 76;
+  const upperHeight = size.height - lowerHeight - 84;
 
   const bars = (heightOf: (bin: (typeof filled)[number]) => number, axisIndex: number): CustomSeriesOption => ({
     type: "custom",
@@ -62,15 +62,15 @@ export function reliabilityDiagram(id: string, { bins, ece }: Calibration, size:
   const option = {
     grid: [
       { ...margin, top: 12, height: upperHeight },
-      { ...margin, top: 12 + upperHeight + 20, height: lowerHeight },
+      { ...margin, top: 12 + upperHeight + 28, height: lowerHeight },
     ],
     xAxis: [
       axis("", { gridIndex: 0, ...shareAxis, axisLabel: { show: false } }),
       axis("confidence", { gridIndex: 1, nameGap: 26, ...shareAxis }),
     ],
     yAxis: [
-      verticalAxis({ gridIndex: 0, ...shareAxis, splitNumber: 4 }),
-      verticalAxis({ gridIndex: 1, ...shareAxis, splitNumber: 1, interval: 1 }),
+      verticalAxis({ gridIndex: 0, ...shareAxis, interval: 0.25 }),
+      verticalAxis({ gridIndex: 1, ...shareAxis, interval: 1 }),
     ],
     series: [bars((bin) => bin.accuracy, 0), bars((bin) => bin.examples / examples, 1), whiskers, diagonal],
   };
@@ -82,7 +82,7 @@ export function reliabilityDiagram(id: string, { bins, ece }: Calibration, size:
       const range = `Confidence ${percent(bin.lower, 0)} to ${percent(bin.upper, 0)}`;
       return series === 0
         ? `${range}: ${percent(bin.accuracy)} right at ${percent(bin.confidence)} mean confidence`
-        : `${range}: ${count(bin.examples)} examples, ${percent(bin.examples / examples)}`;
+        : `${range}: ${counted(bin.examples, "example")}, ${percent(bin.examples / examples)}`;
     },
   });
 }

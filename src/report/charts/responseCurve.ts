@@ -1,8 +1,8 @@
 import type { CustomSeriesOption, LineSeriesOption, ScatterSeriesOption } from "echarts/charts";
-import { elrText, isFigure, percent, significant } from "../format.js";
+import { elrText, isFigure, percentTick, powerOfTwo, significant } from "../format.js";
 import type { Html } from "../html.js";
 import { colour } from "./palette.js";
-import { axis, type ChartSize, chartFontSize, renderSvg, verticalAxis } from "./svg.js";
+import { axis, type ChartSize, chartFontSize, fixedMargins, renderSvg, verticalAxis } from "./svg.js";
 
 /** A trial as the response curve shows it. */
 export interface ResponsePoint {
@@ -31,7 +31,7 @@ export interface ResponseCurve {
   readonly chosen: number | null;
 }
 
-const margin = { left: 56, right: 16 };
+const margin = { ...fixedMargins, left: 56, right: 16 };
 const cross = "path://M-4,-3L-3,-4L0,-1L3,-4L4,-3L1,0L4,3L3,4L0,1L-3,4L-4,3L-1,0Z";
 
 /**
@@ -81,7 +81,7 @@ export function responseCurve(id: string, { points, fit, chosen }: ResponseCurve
     symbol: cross,
     symbolSize: 9,
     symbolOffset: [0, 8],
-    itemStyle: { color: colour.mistake },
+    itemStyle: { color: colour.mistake, opacity: 1 },
     emphasis: { disabled: true },
   };
   const accuracyMark: LineSeriesOption = {
@@ -104,7 +104,7 @@ export function responseCurve(id: string, { points, fit, chosen }: ResponseCurve
         nameGap: 26,
         ...octaveAxis,
         axisTick: { show: true, length: 3 },
-        axisLabel: { formatter: (exponent: number) => `2${superscript(exponent)}` },
+        axisLabel: { formatter: powerOfTwo },
       }),
     ],
     yAxis: [
@@ -121,7 +121,7 @@ export function responseCurve(id: string, { points, fit, chosen }: ResponseCurve
         gridIndex: 1,
         scale: true,
         splitNumber: 3,
-        axisLabel: { formatter: (y: number) => percent(y, y === Math.round(100 * y) / 100 ? 0 : 1) },
+        axisLabel: { formatter: percentTick },
         ...axisTitle("validation accuracy"),
       }),
     ],
@@ -171,8 +171,8 @@ function scatter(
       value: [Math.log2(point.elr), yOf(point)!],
       symbolSize: point.full ? 9 : 8,
       itemStyle: point.full
-        ? { color: colour.accent, borderColor: colour.surface, borderWidth: 1 }
-        : { color: colour.surface, borderColor: colour.muted, borderWidth: 1.5 },
+        ? { color: colour.accent, borderColor: colour.surface, borderWidth: 1, opacity: 1 }
+        : { color: colour.surface, borderColor: colour.muted, borderWidth: 1.5, opacity: 1 },
     })),
   };
 }
@@ -184,7 +184,7 @@ function chosenMark(chosen: number, from: number, to: number): LineSeriesOption[
     symbol: "none",
     lineStyle: { color: colour.ink, type: [3, 3], width: 1 },
     label: {
-      formatter: () => `chosen: ${elrText(chosen)}`,
+      formatter: () => `chosen: ${powerOfTwo(Math.log2(chosen))}`,
       color: colour.ink,
       fontSize: chartFontSize,
       align: share > 0.75 ? "right" : share < 0.4 ? "left" : "center",
@@ -200,11 +200,4 @@ function axisTitle(name: string) {
     nameGap: 10,
     nameTextStyle: { color: colour.muted, fontSize: chartFontSize, align: "left", padding: [0, 0, 0, -52] },
   };
-}
-
-const superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹";
-
-/** An integer as raised digits: -8 is "⁻⁸". */
-function superscript(integer: number): string {
-  return [...String(integer)].map((digit) => (digit === "-" ? "⁻" : superscripts[Number(digit)])).join("");
 }

@@ -40,7 +40,10 @@ export function renderSvg(id: string, option: EChartsCoreOption, size: ChartSize
 function cleaned(svg: string, id: string, { width, height }: ChartSize, { label, title }: ChartText): string {
   return svg
     .replace(/<style[\s\S]*?<\/style>/g, "")
-    .replace(/<svg [^>]*>/, `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(label)}">`)
+    .replace(
+      /<svg [^>]*>/,
+      `<svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(label)}">`,
+    )
     .replace(/<rect width="\d+" height="\d+" x="0" y="0" fill="none"[^>]*><\/rect>/, "")
     .replace(/ (?:class="zr[^"]*"|pointer-events="visible"|xml:space="preserve"|stroke-linejoin="bevel")/g, "")
     .replace(/ style="([^"]*)"/g, (_, declarations: string) => presentationAttributes(declarations))
@@ -52,6 +55,7 @@ function cleaned(svg: string, id: string, { width, height }: ChartSize, { label,
         return `<${tag}${rest}>${tooltip === undefined ? "" : `<title>${escapeHtml(tooltip)}</title>`}`;
       },
     )
+    .replace(/<path d=""[^>]*><\/path>/g, "")
     .replace(/<(path|rect|circle|line|polyline|polygon)([^>]*)><\/\1>/g, "<$1$2/>")
     .replace(/ >/g, ">")
     .replace(/\n+/g, "\n");
@@ -66,6 +70,9 @@ function presentationAttributes(declarations: string): string {
     .map(([name, value]) => ` ${name}="${value}"`)
     .join("");
 }
+
+/** Margins count to the plot's own frame: plots above one another keep one horizontal scale, whatever their labels. */
+export const fixedMargins = { outerBoundsMode: "none" } as const;
 
 /** Text size in charts, CSS pixels. */
 export const chartFontSize = 12;

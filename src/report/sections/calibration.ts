@@ -47,13 +47,13 @@ ${figure({
     calibration.bins.filter((bin) => bin.examples > 0),
   ),
 })}
-<div class="card figures">${pairs([
+<div class="card figures"><h3>Scores of the probabilities</h3>${pairs([
       ["Expected calibration error", percent(calibration.ece, 2)],
       ["Brier score", significant(brier)],
       ["Cross-entropy", loss === null ? "not finite" : `${significant(loss)} nats`],
       ["Bins", `${calibration.bins.length} of equal width`],
       ["Examples", count(examples)],
-    ])}</div>
+    ])}<p class="note">Bars that end on the dashed diagonal belong to a perfectly calibrated model. The expected calibration error is the mean distance from it, bins weighted by their examples (Guo et al. 2017).</p></div>
 </div>`,
   };
 }

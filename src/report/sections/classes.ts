@@ -2,7 +2,7 @@ import type { ClassMetrics, Evaluation } from "../../metrics/index.js";
 import { count, missing, percent } from "../format.js";
 import { type Content, given, html } from "../html.js";
 import type { Section } from "../page.js";
-import { bar, table } from "../parts.js";
+import { shareBar, table } from "../parts.js";
 
 /** Above it, bars would make up most of the file. */
 const mostBars = 150;
@@ -20,7 +20,7 @@ export function classesSection(evaluation: Evaluation, classes: readonly string[
     title,
     value: of,
     cell: (metrics: ClassMetrics): Content =>
-      defined(metrics) ? html`${percent(of(metrics))}${bars ? bar(of(metrics)) : ""}` : missing,
+      defined(metrics) ? (bars ? shareBar(of(metrics)) : percent(of(metrics))) : missing,
   });
   return {
     id: "classes",

@@ -1,16 +1,19 @@
 import { type Confusion, denseConfusion, type Evaluation } from "../../metrics/index.js";
 import { confusionHeatmap, mostHeatmapClasses } from "../charts/heatmap.js";
-import { count, percent } from "../format.js";
+import { count, counted } from "../format.js";
 import { given, type Html, html } from "../html.js";
 import type { Section } from "../page.js";
-import { bar, figure, table } from "../parts.js";
+import { figure, shareBar, table } from "../parts.js";
 
 /** Confusions that are listed, most frequent first. */
 const listedConfusions = 30;
 /** Classes that a phone's heat map has room for; with more, the wide one scrolls. */
 const mostNarrowClasses = 14;
-/** px inside a figure of the whole width, and of a phone. */
+/** Classes that half of the page has room for. */
+const mostHalfClasses = 12;
+/** px inside a figure of the whole width, of half of it, and of a phone. */
 const wideWidth = 760;
+const halfWidth = 480;
 const narrowWidth = 342;
 
 /** Who was taken for whom: a heat map where classes are few enough to be told apart, and the most frequent confusions. */
@@ -20,7 +23,7 @@ export function confusionSection(evaluation: Evaluation, classes: readonly strin
   return {
     id: "confusion",
     title: "Confusion",
-    lead: `${count(wrong)} of ${count(examples)} ${split} examples were taken for another class.`,
+    lead: `${count(wrong)} of ${counted(examples, `${split} example`)} ${wrong === 1 ? "was" : "were"} taken for another class.`,
     content: html`<div class="grid">
 ${classes.length <= mostHeatmapClasses ? heatmapFigure(confusion, classes) : ""}
 ${wrong > 0 ? confusionsFigure(confusion, classes) : ""}
@@ -29,10 +32,11 @@ ${wrong > 0 ? confusionsFigure(confusion, classes) : ""}
 }
 
 function heatmapFigure(confusion: Confusion, classes: readonly string[]): Html {
-  const wide = confusionHeatmap("confusion-w", confusion, classes, wideWidth);
+  const half = classes.length <= mostHalfClasses;
+  const wide = confusionHeatmap("confusion-w", confusion, classes, half ? halfWidth : wideWidth);
   const chart =
     classes.length > mostNarrowClasses
-      ? html`<div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0"><div class="chart natural whole">${wide}</div></div>`
+      ? html`<div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0"><div class="chart natural">${wide}</div></div>`
       : html`<div class="chart natural wide">${wide}</div><div class="chart natural narrow">${confusionHeatmap("confusion-n", confusion, classes, narrowWidth)}</div>`;
   return figure({
     title: "Confusion matrix",
@@ -43,7 +47,7 @@ function heatmapFigure(confusion: Confusion, classes: readonly string[]): Html {
     ],
     chart,
     table: denseTable(confusion, classes),
-    broad: true,
+    broad: !half,
   });
 }
 
@@ -76,7 +80,7 @@ function confusionsFigure(confusion: Confusion, classes: readonly string[]): Htm
     title: "Most frequent confusions",
     note:
       rest > 0 ? `${count(listed.length)} of ${count(mistaken.length)} pairs of classes that were confused` : undefined,
-    broad: true,
+    broad: classes.length > mostHalfClasses,
     chart: table(
       "Most frequent confusions",
       [
@@ -86,7 +90,7 @@ function confusionsFigure(confusion: Confusion, classes: readonly string[]): Htm
         {
           title: "of the true class",
           value: ({ share }) => share,
-          cell: ({ share }) => html`${percent(share)}${bar(share, "mistake")}`,
+          cell: ({ share }) => shareBar(share, "mistake"),
         },
       ],
       listed,

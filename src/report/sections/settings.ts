@@ -1,4 +1,4 @@
-import { count, dateTime } from "../format.js";
+import { count, dateTime, significant } from "../format.js";
 import { given, html } from "../html.js";
 import type { Section } from "../page.js";
 import { pairs } from "../parts.js";
@@ -29,6 +29,8 @@ export function settingsSection({ settings, versions, data, model, createdAt }: 
 export function settingText(value: Setting) {
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
+  // All digits stand in run.json.
+  if (typeof value === "number" && !Number.isInteger(value)) return significant(value, 6);
   return given(String(value));
 }
 

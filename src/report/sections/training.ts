@@ -1,6 +1,6 @@
 import { lineChart } from "../charts/lineChart.js";
 import { colour } from "../charts/palette.js";
-import { count, duration, isFigure, percent, significant } from "../format.js";
+import { count, counted, duration, isFigure, percent, percentTick, significant } from "../format.js";
 import { type Content, type Html, html } from "../html.js";
 import type { Section } from "../page.js";
 import { figure, responsive, table } from "../parts.js";
@@ -33,7 +33,7 @@ ${figure({
     lineChart(
       id,
       {
-        label: `Loss of training and validation over ${epochs.length} epochs`,
+        label: `Loss of training and validation over ${counted(epochs.length, "epoch")}`,
         xName,
         lines: pair(
           (epoch) => epoch.trainLoss,
@@ -53,9 +53,9 @@ ${figure({
     lineChart(
       id,
       {
-        label: `Accuracy in training and validation over ${epochs.length} epochs`,
+        label: `Accuracy in training and validation over ${counted(epochs.length, "epoch")}`,
         xName,
-        format: (share) => percent(share, Number.isInteger(Math.round(share * 1e6) / 1e4) ? 0 : 1),
+        format: percentTick,
         lines: pair(
           (epoch) => epoch.trainAccuracy,
           (epoch) => epoch.validationAccuracy,

@@ -25,7 +25,7 @@ export function weightsSection(weights: readonly ReportedWeight[]): Section {
           title: "scale-invariant",
           cell: ({ scaleInvariant }) => (scaleInvariant ? html`<span class="accent">yes</span>` : "no"),
         },
-        { title: "reason", cell: ({ reason }) => given(reason) },
+        { title: "reason", cell: ({ reason }) => given(reason), path: true },
         {
           title: "norm before",
           value: ({ normBefore }) => normBefore,

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import {
+  bytes,
+  count,
+  counted,
+  dateTime,
+  duration,
+  elrMarkup,
+  elrText,
+  percent,
+  percentTick,
+  powerOfTwo,
+  shortened,
+  significant,
+} from "./format.js";
+
+describe("figures as text", () => {
+  it.each([
+    [percent(0.98333), "98.3%"],
+    [percent(0.98333, 2), "98.33%"],
+    [percent(Number.NaN), "–"],
+    [percent(null), "–"],
+    [percentTick(0.7), "70%"],
+    [percentTick(0.975), "97.5%"],
+    [count(27786), "27,786"],
+    [count(undefined), "–"],
+    [counted(1, "example"), "1 example"],
+    [counted(1797, "example"), "1,797 examples"],
+    [significant(0.057312), "0.05731"],
+    [significant(0), "0"],
+    [significant(-6.28319, 3), "-6.28"],
+    [significant(1.234e-7, 3), "1.23e-7"],
+    [significant(2.5e8), "2.50e8"],
+    [significant(Number.POSITIVE_INFINITY), "–"],
+    [bytes(212e6), "212 MB"],
+    [bytes(999), "999 B"],
+    [bytes(999_700), "1 MB"],
+    [bytes(1.5e9), "1.5 GB"],
+    [duration(0.84), "0.8 s"],
+    [duration(9.97), "10 s"],
+    [duration(59.6), "1 min 00 s"],
+    [duration(192), "3 min 12 s"],
+    [duration(3599.7), "1 h 00 min"],
+    [duration(7500), "2 h 05 min"],
+    [elrText(2 ** -8.5), "2^−8.5"],
+    [elrText(0), "0"],
+    [elrMarkup(2 ** -8.25).text, "2<sup>−8.25</sup>"],
+    [powerOfTwo(-8.5), "2⁻⁸·⁵"],
+    [powerOfTwo(13), "2¹³"],
+    [dateTime("2026-11-23T20:49:12+01:00"), "2026-11-23 19:49 UTC"],
+    [dateTime("yesterday"), "yesterday"],
+    [shortened("a\n long name", 8), "a long …"],
+    [shortened("🌸🌸🌸", 3), "🌸🌸🌸"],
+  ])("%s is %s", (text, expected) => {
+    expect(text).toBe(expected);
+  });
+});
