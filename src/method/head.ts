@@ -47,6 +47,7 @@ interface Head {
   readonly weight: Tensor;
   readonly weightName: string;
   readonly bias: boolean;
+  /** In the order of the graph. */
   readonly after: readonly Node[];
 }
 
@@ -143,7 +144,7 @@ function findHead(graph: Graph): Head {
     const after: Node[] = [];
     let node = makers.get(output.name);
     while (node && afterClassifier.has(node.op)) {
-      after.push(node);
+      after.unshift(node);
       node = makers.get(node.inputs[0] ?? "");
     }
     const head = node && linearHead(graph, makers, node);
@@ -182,7 +183,7 @@ function linearHead(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node)
   if (!product) return undefined;
   const [x, weightName] = product.inputs as readonly [string, string];
   const stored = graph.initializers.get(weightName ?? "");
-  if (!stored || stored.dtype !== "float32" || stored.shape.length !== 2) return undefined;
+  if (stored?.dtype !== "float32" || stored.shape.length !== 2) return undefined;
   const head = (transposed: boolean, bias: boolean) => ({
     node: product,
     x,

@@ -132,6 +132,11 @@ function sign(c: ScalingContext): Scaling {
   return x.kind === "scales" ? invariant(x.through) : x;
 }
 
+interface Term {
+  readonly index: number;
+  readonly scaling: Scaling;
+}
+
 /** A sum of the inputs given: all must have the same factors, or all but one be a summand per channel. */
 export function together(c: ScalingContext, indices: readonly number[]): Scaling {
   const terms = indices
@@ -147,41 +152,36 @@ export function together(c: ScalingContext, indices: readonly number[]): Scaling
   for (const { scaling } of moving.slice(1))
     if (!sameFactors(first, scaling as Scales))
       return unknown(`${c.label} joins branches that scale with it to different degrees`);
-  if (still.length === 0) {
-    const shift = moving.map((term) => (term.scaling as Scales).shift).find((found) => found !== undefined);
-    const shifts = new Set(
-      moving.map((term) => (term.scaling as Scales).shift?.axis).filter((axis) => axis !== undefined),
-    );
-    if (shifts.size > 1)
-      return shiftRefused(c, moving.map((term) => term.scaling).find((s) => s.kind === "scales" && s.shift)!);
-    return { ...first, through, ...(shift ? { shift } : {}) };
-  }
-  return shiftedBy(c, { ...first, through }, moving, still);
+  // Only a sum of summands per channel is one; the larger of two, say, is not.
+  const shifts = moving.flatMap(({ scaling }) => ((scaling as Scales).shift ? [scaling as Scales] : []));
+  const additive = c.node.op === "Add" || c.node.op === "Sub" || c.node.op === "Sum";
+  if (shifts[0] && (!additive || shifts.some(({ shift }) => shift!.axis !== shifts[0]!.shift!.axis)))
+    return shiftRefused(c, shifts[0]);
+  const summed = { ...first, through, ...(shifts[0] ? { shift: shifts[0].shift! } : {}) };
+  if (still.length === 0) return summed;
+  return additive ? shiftedBy(c, summed, moving, still) : joins(c, still);
 }
 
 /** A sum of values that scale and values that do not: fine only where one side is constant along all axes but one. */
-function shiftedBy(
-  c: ScalingContext,
-  first: Scales,
-  moving: readonly { index: number }[],
-  still: readonly { index: number }[],
-): Scaling {
-  const [other] = still;
-  const name = (index: number) => c.node.inputs[index]!;
-  const elementwise = c.node.op === "Add" || c.node.op === "Sub" || c.node.op === "Sum";
-  if (elementwise && still.length === 1 && !first.shift) {
-    const axis = variesAlong(c, other!.index);
+function shiftedBy(c: ScalingContext, moved: Scales, moving: readonly Term[], still: readonly Term[]): Scaling {
+  const name = (term: Term) => c.node.inputs[term.index]!;
+  // A summand that is all that depends on W stays one, whatever else is added.
+  if (moved.shift) return moved.shift.alone ? moved : shiftRefused(c, moved);
+  if (still.length === 1) {
+    const axis = variesAlong(c, still[0]!.index);
     if (axis !== undefined)
-      return { ...first, shift: { axis, by: `${c.label} adds ${name(other!.index)}`, alone: false } };
+      return { ...moved, shift: { axis, by: `${c.label} adds ${name(still[0]!)}`, alone: false } };
   }
-  const [mover] = moving;
-  if (elementwise && moving.length === 1 && !first.shift) {
-    const axis = variesAlong(c, mover!.index);
+  if (moving.length === 1) {
+    const axis = variesAlong(c, moving[0]!.index);
     if (axis !== undefined)
-      return { ...invariant(first.through), shift: { axis, by: `added by ${c.label}`, alone: true } };
+      return { ...invariant(moved.through), shift: { axis, by: `added by ${c.label}`, alone: true } };
   }
-  if (first.shift) return shiftRefused(c, first);
-  return unknown(`${c.label} joins it with ${name(other!.index)}, which does not scale with it`);
+  return joins(c, still);
+}
+
+function joins(c: ScalingContext, still: readonly Term[]): Scaling {
+  return unknown(`${c.label} joins it with ${c.node.inputs[still[0]!.index]}, which does not scale with it`);
 }
 
 /** The only axis of the output along which a constant input varies; axis 1 for a single number. */
