@@ -80,9 +80,12 @@ export const trialSchema = z.strictObject({
   worker: z.string().optional(),
   result: resultSchema.optional(),
   error: errorSchema.optional(),
-  /** Work of the attempt that ended it, in full trainings. */
+  /** Work from its start to its end, in full trainings; 0 until it has ended. Independent of how often it was lost. */
   cost: z.number().nonnegative(),
-  /** Work that lost attempts did and that no checkpoint kept, in full trainings. */
+  /** How far it is, and how far its last checkpoint, in full trainings; of a trial that has not ended. */
+  done: z.number().nonnegative(),
+  kept: z.number().nonnegative(),
+  /** Work that lost attempts did beyond their last checkpoint, in full trainings. */
   wasted: z.number().nonnegative(),
   /** Milliseconds since 1970: of the first claim, of the last sign of life, of the end. */
   startedAt: z.number().optional(),

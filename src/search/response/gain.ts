@@ -21,13 +21,13 @@ export interface Outlook {
 }
 
 export function outlook(belief: Belief, places: Float64Array): Outlook {
-  const byWeight = Int32Array.from(belief.weights.keys()).sort(
-    (a, b) => belief.weights[b]! - belief.weights[a]! || a - b,
-  );
+  const { weights } = belief;
+  const ascending = weights.slice().sort();
   let sum = 0;
-  let count = 0;
-  while (count < byWeight.length && sum < 0.99) sum += belief.weights[byWeight[count++]!]!;
-  const nodes = byWeight.slice(0, count);
+  let least = ascending.length;
+  while (least > 0 && sum < 0.99) sum += ascending[--least]!;
+  const nodes = Int32Array.from(weights.keys()).filter((node) => weights[node]! >= ascending[least]!);
+  const kept = nodes.reduce((total, node) => total + weights[node]!, 0);
   const curves = Array.from(nodes, (node) => nodeParameters(belief, node));
   return {
     places,
@@ -37,7 +37,7 @@ export function outlook(belief: Belief, places: Float64Array): Outlook {
         ({ optimum, below, above }) => (place < optimum ? below : above) * rise(place - optimum),
       ),
     ),
-    weights: Float64Array.from(nodes, (node) => belief.weights[node]! / sum),
+    weights: Float64Array.from(nodes, (node) => weights[node]! / kept),
     noises: Float64Array.from(curves, ({ noise }) => noise),
     nodes,
   };
