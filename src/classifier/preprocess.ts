@@ -1,4 +1,4 @@
-import type { InputDescription, InputStatistics } from "../data/core.js";
+import type { ColumnStatistics, InputDescription, InputStatistics } from "../data/core.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import { int, type Tensor } from "../onnx/types.js";
 
@@ -25,7 +25,15 @@ export function preprocessImage(b: GraphBuilder, pixels: Value, statistics: Inpu
 }
 
 /**
- * A table's network input, float32 [batch, features]: numeric columns standardised, a missing one (NaN) set to the mean; then an
+ * What a numeric column is divided by: its standard deviation, but at least a third of its range. A column that is nearly always 0 has a tiny deviation,
+ * by which its few other values would become enormous; so nothing lies further than 3 from the mean (docs/decisions.md).
+ */
+function columnScale({ std, range }: ColumnStatistics): number {
+  return Math.max(std, range / 3);
+}
+
+/**
+ * A table's network input, float32 [batch, features]: numeric columns centred and scaled, a missing one (NaN) set to the mean; then an
  * indicator (0 or 1) for each numeric column that had missing values in training; then a one-hot block for each categorical column,
  * all zero where the category is missing or unknown.
  *
@@ -50,7 +58,7 @@ export function preprocessTable(
     const missing = b.op("IsNaN", [numeric]);
     const standardised = b.times(
       b.minus(numeric, row(columns.map(({ mean }) => mean))),
-      row(columns.map(({ std }) => 1 / std)),
+      row(columns.map((column) => 1 / columnScale(column))),
     );
     blocks.push(b.where(missing, b.scalar(0), standardised));
     const incomplete = columns.flatMap(({ missing }, column) => (missing ? [column] : []));

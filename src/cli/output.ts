@@ -10,7 +10,7 @@ export class Output {
 
   constructor(options: { json?: boolean }) {
     this.json = options.json === true;
-    this.live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
+    this.live = process.stderr.isTTY === true && process.env.TERM !== "dumb";
   }
 
   /** One event, one line; nothing without `--json`. */

@@ -62,7 +62,9 @@ export class TrainingDisplay {
             `, ${duration(event.seconds)}, ${count(event.examplesPerSecond)} examples/s, peak memory ${bytes(event.peakMemoryBytes)}`,
         );
         if (event.test)
-          output.say(pc.bold(`test accuracy ${percent(event.test.accuracy)}, loss ${number(event.test.loss)}`));
+          output.say(
+            pc.bold(`test accuracy ${percent(event.test.accuracy)}, loss ${number(event.test.loss ?? Number.NaN)}`),
+          );
         output.say(`model and report: ${event.out}/model.onnx, ${event.out}/report.html`);
         return;
       case "interrupted":

@@ -57,32 +57,32 @@ type TrainInput = z.input<typeof trainSettings>;
 /** Settings that the user gave on the command line; what was not given is absent. Throws ISO_ARGUMENT naming the option. */
 export function readTrainSettings(options: RawOptions): TrainInput {
   const settings: Record<string, unknown> = {
-    model: options["model"],
+    model: options.model,
     width: integer(options, "width"),
     hidden: list(options, "hidden")?.map((text) => toNumber("hidden", text)),
-    epochs: options["epochs"] === "auto" ? undefined : real(options, "epochs"),
-    batchSize: options["batchSize"] === "auto" ? undefined : integer(options, "batchSize"),
+    epochs: options.epochs === "auto" ? undefined : real(options, "epochs"),
+    batchSize: options.batchSize === "auto" ? undefined : integer(options, "batchSize"),
     seed: integer(options, "seed"),
     elr: real(options, "elr"),
     lr: real(options, "lr"),
     scale: real(options, "scale"),
-    headNorm: options["headNorm"],
-    headFeatures: options["headFeatures"],
-    fixedNorm: options["fixedNorm"],
-    baseRule: options["baseRule"],
-    optimizer: options["optimizer"],
+    headNorm: options.headNorm,
+    headFeatures: options.headFeatures,
+    fixedNorm: options.fixedNorm,
+    baseRule: options.baseRule,
+    optimizer: options.optimizer,
     momentum: real(options, "momentum"),
-    nesterov: options["nesterov"],
+    nesterov: options.nesterov,
     beta2: real(options, "beta2"),
     weightDecay: real(options, "weightDecay"),
-    schedule: options["schedule"],
+    schedule: options.schedule,
     warmup: real(options, "warmup"),
     clip: real(options, "clip"),
     ema: real(options, "ema"),
     labelSmoothing: real(options, "labelSmoothing"),
     classWeights: choiceOrPairs(options, "classWeights", ["none", "auto"]),
     augmentation: choiceOrPairs(options, "augmentation", ["none", "auto"]),
-    keep: options["keep"],
+    keep: options.keep,
     patience: integer(options, "patience"),
   };
   for (const key of Object.keys(settings)) if (settings[key] === undefined) delete settings[key];
@@ -95,9 +95,9 @@ export function readDataSettings(path: string, options: RawOptions): DataSetting
     path,
     validation: shareOrPath(options, "validation"),
     test: shareOrPath(options, "test"),
-    label: options["label"],
-    strict: options["strict"],
-    noHeader: options["header"] === false ? true : undefined,
+    label: options.label,
+    strict: options.strict,
+    noHeader: options.header === false ? true : undefined,
     imageSize: imageSize(options),
     categorical: list(options, "categorical"),
   };
@@ -144,7 +144,7 @@ function shareOrPath(options: RawOptions, name: string): number | string | undef
 }
 
 function imageSize(options: RawOptions): { height: number; width: number } | undefined {
-  const text = options["imageSize"];
+  const text = options.imageSize;
   if (typeof text !== "string") return undefined;
   const match = /^(\d+)(?:x(\d+))?$/.exec(text);
   const [height, width] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];

@@ -33,9 +33,9 @@ describe("inputStatistics", () => {
     expect(inputStatistics(dataset)).toEqual({
       kind: "table",
       numeric: [
-        { mean: 2, std: 1, missing: true },
-        { mean: 5, std: 1, missing: false },
-        { mean: 0, std: 1, missing: true },
+        { mean: 2, std: 1, range: 2, missing: true },
+        { mean: 5, std: 1, range: 0, missing: false },
+        { mean: 0, std: 1, range: 0, missing: true },
       ],
     });
   });

@@ -22,6 +22,8 @@ export interface ColumnStatistics {
   readonly mean: number;
   /** Likewise, dividing by the number of cells; 1 where all cells are equal or missing. */
   readonly std: number;
+  /** Greatest minus least cell; 0 where all are equal or missing. */
+  readonly range: number;
   /** Whether any cell is missing. */
   readonly missing: boolean;
 }
@@ -56,6 +58,8 @@ function tableStatistics(dataset: Dataset, columns: number): TableStatistics {
   const counts = new Float64Array(columns);
   const means = new Float64Array(columns);
   const squares = new Float64Array(columns);
+  const least = new Float64Array(columns).fill(Number.POSITIVE_INFINITY);
+  const greatest = new Float64Array(columns).fill(Number.NEGATIVE_INFINITY);
   for (const { records, count } of sequentialBatches(dataset, recordsPerMebibyte(dataset))) {
     for (let row = 0; row < count; row++) {
       for (let column = 0; column < columns; column++) {
@@ -65,12 +69,15 @@ function tableStatistics(dataset: Dataset, columns: number): TableStatistics {
         const deviation = value - means[column]!;
         means[column]! += deviation / counts[column]!;
         squares[column]! += deviation * (value - means[column]!);
+        least[column] = Math.min(least[column]!, value);
+        greatest[column] = Math.max(greatest[column]!, value);
       }
     }
   }
   const numeric = Array.from({ length: columns }, (_, column) => ({
     mean: means[column]!,
     std: Math.sqrt(squares[column]! / Math.max(counts[column]!, 1)) || 1,
+    range: counts[column]! > 0 ? greatest[column]! - least[column]! : 0,
     missing: counts[column]! < dataset.size,
   }));
   return { kind: "table", numeric };

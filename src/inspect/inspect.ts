@@ -64,7 +64,12 @@ function unfold(model: Model): Model {
   const { scale } = readDescription(model).provenance;
   const nodes = model.graph.nodes.map((node) =>
     node.op === "Gemm" && node.outputs[0] === "logits" && node.inputs.length === 2
-      ? { ...node, op: "ScaleInvariantLinear", domain: "isonorm", attributes: scaleInvariantLinearAttributes({ scale }) }
+      ? {
+          ...node,
+          op: "ScaleInvariantLinear",
+          domain: "isonorm",
+          attributes: scaleInvariantLinearAttributes({ scale }),
+        }
       : node,
   );
   const [logits] = model.graph.outputs;

@@ -39,16 +39,24 @@ export async function proveByNumbers(
   const session = await createSession(encode({ ...model, graph }));
   try {
     const feeds = new Map<string, OrtTensor>();
-    for (const [name, { dtype, data, shape }] of inputs) feeds.set(name, new OrtTensor(dtype as "float32", data as Float32Array, shape));
+    for (const [name, { dtype, data, shape }] of inputs)
+      feeds.set(name, new OrtTensor(dtype as "float32", data as Float32Array, shape));
     const value = (name: string): Float32Array => model.graph.initializers.get(name)!.data as Float32Array;
-    for (const name of weights) feeds.set(name, new OrtTensor("float32", value(name), model.graph.initializers.get(name)!.shape));
-    const run = async (changed: ReadonlyMap<string, OrtTensor>, fetches: string[]): Promise<InferenceSession.ReturnType> =>
-      session.run(Object.fromEntries([...feeds, ...changed]), fetches);
+    for (const name of weights)
+      feeds.set(name, new OrtTensor("float32", value(name), model.graph.initializers.get(name)!.shape));
+    const run = async (
+      changed: ReadonlyMap<string, OrtTensor>,
+      fetches: string[],
+    ): Promise<InferenceSession.ReturnType> => session.run(Object.fromEntries([...feeds, ...changed]), fetches);
     const base = await run(new Map(), ["output", ...tracked.map((name) => gradientName(name))]);
     const output = Float32Array.from(base.output!.data as Float32Array);
     const proofs = new Map<string, NumericalProof>();
     for (const name of tracked) {
-      const doubled = new OrtTensor("float32", value(name).map((element) => 2 * element), model.graph.initializers.get(name)!.shape);
+      const doubled = new OrtTensor(
+        "float32",
+        value(name).map((element) => 2 * element),
+        model.graph.initializers.get(name)!.shape,
+      );
       const changed = await run(new Map([[name, doubled]]), ["output"]);
       const outputChange = relativeOutputChange(output, changed.output!.data as Float32Array);
       const radial = radialComponent(value(name), base[gradientName(name)]!.data as Float32Array);
@@ -83,7 +91,11 @@ function compileProof(model: Model, weights: readonly string[], inputs: Readonly
   const random = new Random("inspect", "coefficients");
   const data = Float32Array.from({ length: elementCount(output.shape) }, () => random.normal());
   const loss = b.sum(b.times(output, b.constant({ dtype: "float32", shape: output.shape, data })));
-  const gradients = differentiate(b, loss, watched.map(({ value }) => value));
+  const gradients = differentiate(
+    b,
+    loss,
+    watched.map(({ value }) => value),
+  );
   b.output("output", output);
   const tracked = watched.flatMap(({ name }, index) => {
     const gradient = gradients[index];

@@ -58,7 +58,7 @@ async function reopen(
   const { path: _, strict: _strict, ...settings } = trainedWith ?? { path };
   let splits: Splits;
   try {
-    splits = await openData(path, { ...settings, ...asked, seed: provenance.seed });
+    splits = await openData(path, { seed: provenance.seed, ...settings, ...asked });
   } catch (error) {
     // Data that cannot be trained on, for instance with one class, may still be evaluated.
     if (error instanceof IsonormError) return undefined;

@@ -3,7 +3,8 @@ import type { EpochRecord } from "../train/index.js";
 
 export interface Score {
   readonly accuracy: number;
-  readonly loss: number;
+  /** Mean cross-entropy, nats; null where it was not finite. */
+  readonly loss: number | null;
 }
 
 /** What a training tells while it runs; `--json` prints all but `step` and `preparing`, one a line. */

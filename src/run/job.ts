@@ -12,7 +12,6 @@ import {
 import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
-import { renderTrainingReport } from "../report/index.js";
 import { freshProgress, type StateEvaluator, type TrainingOutcome, type TrainSettings, train } from "../train/index.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
 import { type PreparedTraining, prepareTraining } from "./prepare.js";
@@ -56,11 +55,16 @@ const millisecondsBetweenStepEvents = 100;
 export async function runJob(job: TrainingJob, hooks: JobHooks): Promise<void> {
   const folder = new RunFolder(job.out);
   const previous = job.resume && folder.hasRun() ? folder.readRun() : undefined;
-  const splits = await openJobData(job, hooks);
   try {
-    await trainOn(splits, job, hooks, folder, previous);
-  } finally {
-    for (const split of [splits.train, splits.validation, splits.test]) split?.close();
+    const splits = await openJobData(job, hooks);
+    try {
+      await trainOn(splits, job, hooks, folder, previous);
+    } finally {
+      for (const split of [splits.train, splits.validation, splits.test]) split?.close();
+    }
+  } catch (error) {
+    folder.removeIfEmpty();
+    throw error;
   }
 }
 
@@ -244,23 +248,26 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
       peakMemoryBytes: done.peakMemoryBytes,
     },
   };
-  if (job.finish)
+  if (job.finish) {
+    // Loaded here: its chart library takes a while, and bad input must be refused at once.
+    const { renderTrainingReport } = await import("../report/index.js");
     folder.writeReport(renderTrainingReport(trainingReport({ ...ending, record: finished, validation, test })));
+  }
   // Last: a run whose record says it is done has all its files.
   folder.writeRun(finished);
   return done;
 }
 
 function score({ accuracy, loss, macro }: Evaluation): DoneEvent["validation"] {
-  return { accuracy, loss: loss ?? Number.NaN, macroF1: macro.f1 };
+  return { accuracy, loss, macroF1: macro.f1 };
 }
 
 async function openJobData(job: TrainingJob, hooks: JobHooks): Promise<Splits> {
-  if (job.arrays) return arrays({ ...job.arrays, seed: job.settings.seed });
+  if (job.arrays) return arrays({ ...job.arrays, seed: job.data.seed ?? job.settings.seed });
   const { path, ...options } = job.data;
   return openData(path, {
-    ...options,
     seed: job.settings.seed,
+    ...options,
     onProgress: (done, total) => hooks.emit({ event: "preparing", what: "data", done, total }),
   });
 }

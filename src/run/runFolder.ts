@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -39,11 +40,13 @@ export const dataSettings = z.strictObject({
   noHeader: z.boolean().optional(),
   imageSize: z.object({ height: z.int().positive(), width: z.int().positive() }).optional(),
   categorical: z.array(z.string()).optional(),
+  /** Of the splits, where it is not the training's own: all trials of a search share one. */
+  seed: z.int().nonnegative().optional(),
 });
 
 export type DataSettings = z.output<typeof dataSettings>;
 
-const score = z.object({ accuracy: z.number(), loss: z.number(), macroF1: z.number() });
+const score = z.object({ accuracy: z.number(), loss: z.number().nullable(), macroF1: z.number() });
 
 /** run.json: everything that decided a run, and how it ended. */
 export const runRecord = z.object({
@@ -140,6 +143,15 @@ export class RunFolder {
 
   writeReport(html: string): void {
     this.#write("report", new TextEncoder().encode(html));
+  }
+
+  /** Leaves no empty folder behind where a run never began. */
+  removeIfEmpty(): void {
+    try {
+      rmdirSync(this.path);
+    } catch {
+      // It holds something, which stays.
+    }
   }
 
   #write(name: keyof typeof runFiles, bytes: Uint8Array): void {

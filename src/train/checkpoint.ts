@@ -65,7 +65,7 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes);
   let parsed: ReturnType<typeof progress.safeParse> | undefined;
   try {
-    parsed = progress.safeParse(JSON.parse(metadata["isonorm"] ?? "null", numberReviver));
+    parsed = progress.safeParse(JSON.parse(metadata.isonorm ?? "null", numberReviver));
   } catch {
     parsed = undefined;
   }

@@ -72,10 +72,10 @@ export class StateEvaluator {
     for (const { records, count } of sequentialBatches(dataset, batchSize)) {
       const shape = [batchSize, ...recordShape(input)];
       const full = padded(records, count, batchSize, dataset.recordLength);
-      feeds["records"] =
+      feeds.records =
         full instanceof Uint8Array ? new OrtTensor("uint8", full, shape) : new OrtTensor("float32", full, shape);
       const results = await this.#session.run(feeds);
-      const values = results["logits"]!.data as Float32Array;
+      const values = results.logits!.data as Float32Array;
       logits.set(values.subarray(0, count * classes), done * classes);
       done += count;
     }

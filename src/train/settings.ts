@@ -54,7 +54,7 @@ export const trainSettings = z.strictObject({
   augmentation: z.union([z.enum(["auto", "none"]), z.record(z.string(), z.unknown())]).default("auto"),
 
   /** Which weights the run ends with: those of the epoch with the best validation accuracy (ties: loss), or the last. */
-  keep: z.enum(["best", "last"]).default("best"),
+  keep: z.enum(["best", "last"]).default("last"),
   /** Stop when validation accuracy and loss have not improved for that many epochs; undefined never. */
   patience: z.int().positive().optional(),
 });

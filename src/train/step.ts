@@ -124,7 +124,11 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
       return;
     }
     const initial = initializer(model, name);
-    const zeros = (): Tensor => ({ dtype: "float32", shape: initial.shape, data: new Float32Array(initial.data.length) });
+    const zeros = (): Tensor => ({
+      dtype: "float32",
+      shape: initial.shape,
+      data: new Float32Array(initial.data.length),
+    });
     const slots = optimizer.slots.map((slot) => declare(slotName(name, slot), "slot", name, zeros()));
     const fixed = fixedNormOf(proof, options.fixedNorm);
     const rule: FixedNormRule | undefined = fixed && {
@@ -192,5 +196,9 @@ function fixedNormOf(
 function initializer(model: Model, name: string): Tensor {
   const tensor = model.graph.initializers.get(name);
   if (tensor) return tensor;
-  throw new IsonormError("ISO_GRAPH_INVALID", `the model has no initializer "${name}"`, "Name the weights as the model does");
+  throw new IsonormError(
+    "ISO_GRAPH_INVALID",
+    `the model has no initializer "${name}"`,
+    "Name the weights as the model does",
+  );
 }

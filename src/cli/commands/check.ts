@@ -7,7 +7,7 @@ const longestList = 20;
 
 /** `isonorm check`: what data holds, what is broken, and what would make its test figures lie. */
 export async function check(data: string, options: RawOptions): Promise<void> {
-  const output = new Output({ json: options["json"] === true });
+  const output = new Output({ json: options.json === true });
   const { path, ...settings } = readDataSettings(data, options);
   const report = await checkData(path, {
     ...settings,

@@ -13,7 +13,7 @@ interface Finding {
 
 /** `isonorm doctor`: what there is, and what is missing. */
 export async function doctor(options: RawOptions): Promise<void> {
-  const output = new Output({ json: options["json"] === true });
+  const output = new Output({ json: options.json === true });
   const findings: Finding[] = Object.entries(versions()).map(([name, value]) => ({ name, value }));
   const backends = listSupportedBackends().map(({ name }) => name);
   findings.push({ name: "providers in this build of ONNX Runtime", value: backends.join(", ") });

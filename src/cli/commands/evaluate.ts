@@ -13,15 +13,15 @@ const shownConfusions = 20;
 
 /** `isonorm evaluate` */
 export async function evaluate(model: string, data: string, options: RawOptions): Promise<void> {
-  const output = new Output({ json: options["json"] === true });
+  const output = new Output({ json: options.json === true });
   const classifier = await Classifier.load(model, { threads: integer(options, "threads") });
   const { path: _, ...dataOptions } = readDataSettings(data, options);
   const { dataset, split, trainedOn, warnings } = await openEvaluationData(classifier, data, {
     ...dataOptions,
-    split: options["split"] as "train" | "validation" | "test" | "all" | undefined,
+    split: options.split as "train" | "validation" | "test" | "all" | undefined,
     onProgress: (done, total) => output.progress(`reading data  ${count(done)} of ${count(total)}`),
   });
-  const file = typeof options["out"] === "string" ? new PredictionsFile(options["out"], classifier.classes) : undefined;
+  const file = typeof options.out === "string" ? new PredictionsFile(options.out, classifier.classes) : undefined;
   try {
     for (const message of warnings) {
       output.event({ event: "warning", message } as { event: string });

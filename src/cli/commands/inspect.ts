@@ -13,7 +13,7 @@ import type { RawOptions } from "../trainingOptions.js";
 
 /** `isonorm inspect` */
 export async function inspect(source: string, options: RawOptions): Promise<void> {
-  const output = new Output({ json: options["json"] === true });
+  const output = new Output({ json: options.json === true });
   const { model, name } = openModel(source);
   const inspection = await inspectModel(model, (bytes, settings) => InferenceSession.create(bytes, settings));
   const { weights, parameters, withoutNumbers } = inspection;

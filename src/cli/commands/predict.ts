@@ -19,7 +19,7 @@ const imagesAtOnce = 32;
 
 /** `isonorm predict` */
 export async function predict(model: string, inputs: readonly string[], options: RawOptions): Promise<void> {
-  const output = new Output({ json: options["json"] === true });
+  const output = new Output({ json: options.json === true });
   const top = integer(options, "top") ?? 3;
   if (top < 1) throw new IsonormError("ISO_ARGUMENT", `--top is ${top}`, "Give a number of classes, at least 1");
   for (const path of inputs)
@@ -104,7 +104,7 @@ async function predictTable(
   printer: Printer,
   options: RawOptions,
 ): Promise<void> {
-  const rows = await openRowsForClassifier(path, input, options["header"] === false ? { noHeader: true } : {});
+  const rows = await openRowsForClassifier(path, input, options.header === false ? { noHeader: true } : {});
   try {
     for (const message of rows.warnings) printer.warn(message);
     for await (const { first, predictions } of classifier.predictBatches(rows))

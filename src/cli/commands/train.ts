@@ -18,7 +18,7 @@ import { integer, type RawOptions, readDataSettings, readTrainSettings } from ".
 
 /** `isonorm train` */
 export async function train(data: string | undefined, options: RawOptions): Promise<void> {
-  const output = new Output({ json: options["json"] === true });
+  const output = new Output({ json: options.json === true });
   const display = new TrainingDisplay(output);
   const job = planJob(data, options);
   const interruption = new AbortController();
@@ -34,8 +34,8 @@ export async function train(data: string | undefined, options: RawOptions): Prom
 /** The job that the options ask for: a new run, or one that goes on. */
 function planJob(data: string | undefined, options: RawOptions): TrainingJob {
   const given = readTrainSettings(options);
-  const resume = options["resume"] !== undefined;
-  const folder = typeof options["resume"] === "string" ? options["resume"] : (options["out"] as string | undefined);
+  const resume = options.resume !== undefined;
+  const folder = typeof options.resume === "string" ? options.resume : (options.out as string | undefined);
   if (resume && folder === undefined)
     throw new IsonormError(
       "ISO_ARGUMENT",
@@ -68,7 +68,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
   if (settings.model !== "auto") architecture(settings.model);
-  requireCpu(options["device"]);
+  requireCpu(options.device);
   const out = folder ?? newRunFolder("train");
   if (new RunFolder(out).hasRun())
     throw new IsonormError(
