@@ -181,7 +181,13 @@ function shiftedBy(c: ScalingContext, moved: Scales, moving: readonly Term[], st
 }
 
 function joins(c: ScalingContext, still: readonly Term[]): Scaling {
-  return unknown(`${c.label} joins it with ${c.node.inputs[still[0]!.index]}, which does not scale with it`);
+  const { index } = still[0]!;
+  const name = c.node.inputs[index];
+  return unknown(
+    c.node.op === "Add" && c.shape(index)
+      ? `a bias follows (${c.label} adds ${name})`
+      : `${c.label} joins it with ${name}, which does not scale with it`,
+  );
 }
 
 /** The only axis of the output along which a constant input varies; axis 1 for a single number. */
