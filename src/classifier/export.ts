@@ -19,7 +19,8 @@ export const serving = {
   probabilities: "probabilities",
 } as const;
 
-const preprocessPrefix = "preprocess/";
+/** What the names of the preprocessing's values and constants begin with. */
+export const preprocessPrefix = "preprocess/";
 
 /**
  * The model that is served: raw input in, logits and probabilities out. Preprocessing is part of the graph, S / ||W|| is folded into the

@@ -1,4 +1,4 @@
-import { readDescription } from "../classifier/index.js";
+import { preprocessPrefix, readDescription, serving } from "../classifier/index.js";
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import { analyseScaleInvariance, norms, scaleInvariantLinearAttributes, type WeightProof } from "../method/index.js";
@@ -34,7 +34,9 @@ const batchSize = 8;
  */
 export async function inspectModel(exported: Model, createSession: CreateSession): Promise<Inspection> {
   const model = unfold(exported);
-  const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" });
+  const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" }).filter(
+    ({ name }) => !name.startsWith(preprocessPrefix),
+  );
   let numbers: ReadonlyMap<string, NumericalProof> = new Map();
   let withoutNumbers: string | undefined;
   try {
@@ -62,21 +64,23 @@ export async function inspectModel(exported: Model, createSession: CreateSession
 function unfold(model: Model): Model {
   if (!model.metadata.has("isonorm.provenance")) return model;
   const { scale } = readDescription(model).provenance;
-  const nodes = model.graph.nodes.map((node) =>
-    node.op === "Gemm" && node.outputs[0] === "logits" && node.inputs.length === 2
-      ? {
-          ...node,
-          op: "ScaleInvariantLinear",
-          domain: "isonorm",
-          attributes: scaleInvariantLinearAttributes({ scale }),
-        }
-      : node,
+  const { nodes, initializers, outputs } = model.graph;
+  const folded = nodes.findLast(
+    ({ op, inputs }) => op === "Gemm" && inputs.length === 2 && initializers.has(inputs[1]!),
   );
-  const [logits] = model.graph.outputs;
+  const attributes = scaleInvariantLinearAttributes({ scale });
   return {
     ...model,
     opsets: new Map([...model.opsets, ["isonorm", 1]]),
-    graph: { ...model.graph, nodes: nodes.filter((node) => node.outputs[0] !== "probabilities"), outputs: [logits!] },
+    graph: {
+      ...model.graph,
+      nodes: nodes
+        .filter((node) => node.outputs[0] !== serving.probabilities)
+        .map((node) =>
+          node === folded ? { ...node, op: "ScaleInvariantLinear", domain: "isonorm", attributes } : node,
+        ),
+      outputs: outputs.filter(({ name }) => name === serving.logits),
+    },
   };
 }
 

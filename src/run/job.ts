@@ -280,7 +280,11 @@ function diverged(outcome: TrainingOutcome, settings: TrainSettings, out: string
   );
 }
 
-/** SHA-256 of everything that must be equal for a run to go on exactly. */
+/** SHA-256 of everything that must be equal for a run to go on exactly, whatever the order in which settings stand. */
 function digestOf(parts: { settings: TrainSettings; data: string; model: string }): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  const inOrder = (_: string, value: unknown): unknown =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value;
+  return createHash("sha256").update(JSON.stringify(parts, inOrder)).digest("hex");
 }
