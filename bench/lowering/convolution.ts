@@ -66,12 +66,10 @@ for (const [images, channels, maps, size, kernel, stride, group, rank] of shapes
     group: int(group),
   };
   const shape = convolutionShape(attributes, x, dy);
-  const weightChoices: ConvWeightGradChoice[] = [{ recipe: "channelsAsBatch" }];
-  if (rank < 3)
-    for (const parts of [1, 2, 4, 8, 16, 32, 64, 128])
-      if (images % parts === 0) weightChoices.push({ recipe: "channelsAsDepth", parts });
-  if (kernel === 1) weightChoices.push({ recipe: "matMulPerImage" });
-  if (group === 1) weightChoices.push({ recipe: "slices" });
+  const weightChoices: ConvWeightGradChoice[] = [1, 2, 4, 8, 16, 32]
+    .filter((parts) => images % parts === 0)
+    .map((parts) => ({ recipe: "convolution", parts }));
+  if (kernel === 1) weightChoices.push({ recipe: "productPerImage" }, { recipe: "product" });
   if (group === channels) weightChoices.push({ recipe: "columnProducts" });
   if (group === channels && size <= 16) weightChoices.push({ recipe: "placeProducts" });
   const weight = weightChoices.map(
@@ -81,7 +79,7 @@ for (const [images, channels, maps, size, kernel, stride, group, rank] of shapes
       build: (b, inputs) => convWeightGradBy(choice, b, inputs.x!, inputs.dy!, shape),
     }),
   );
-  const inputChoices: ConvInputGradChoice[] = kernel === 1 ? ["pointwise", "transposed"] : ["phases", "transposed"];
+  const inputChoices: ConvInputGradChoice[] = stride === 1 ? ["flipped", "transposed"] : ["transposed"];
   const input = inputChoices.map(
     (choice): Candidate => ({
       name: choice,

@@ -1,15 +1,14 @@
 import { all, type ConvolutionShape } from "../shared/convolution.js";
 
 export type ConvWeightGradChoice =
-  | { readonly recipe: "matMulPerImage" }
-  | { readonly recipe: "slices" }
-  | { readonly recipe: "channelsAsDepth"; readonly parts: number }
-  | { readonly recipe: "channelsAsBatch" }
+  | { readonly recipe: "convolution"; readonly parts: number }
+  | { readonly recipe: "productPerImage" }
+  | { readonly recipe: "product" }
   | { readonly recipe: "placeProducts" }
   | { readonly recipe: "columnProducts" };
 
 export function chooseConvWeightGrad(shape: ConvolutionShape): ConvWeightGradChoice {
   if (all(shape.kernel, 1) && shape.padsBegin.every((pad) => pad <= 0) && shape.padsEnd.every((pad) => pad <= 0))
-    return { recipe: "matMulPerImage" };
-  return shape.input.length === 3 ? { recipe: "channelsAsBatch" } : { recipe: "channelsAsDepth", parts: 1 };
+    return { recipe: "productPerImage" };
+  return { recipe: "convolution", parts: 1 };
 }

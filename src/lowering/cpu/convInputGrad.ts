@@ -1,18 +1,12 @@
 import { attributeInts, type GraphBuilder, type Value } from "../../graph/index.js";
-import { int, ints, type Tensor } from "../../onnx/types.js";
+import { int, ints } from "../../onnx/types.js";
 import type { RecipeContext } from "../recipe.js";
-import {
-  all,
-  type ConvolutionShape,
-  convolutionShape,
-  cropSpatial,
-  offsets,
-  padSpatial,
-  product,
-} from "../shared/convolution.js";
+import { all, type ConvolutionShape, convolutionShape, padSpatial, product } from "../shared/convolution.js";
+
+export type ConvInputGradChoice = "flipped" | "transposed";
 
 /**
- * dx[n, c, i] = sum over k, o and t with o s + t d - p = i of dy[n, k, o] w[k, c, t], by one of the recipes below.
+ * dx[n, c, i] = sum over k, o and t with o s + t d - p = i of dy[n, k, o] w[k, c, t], by the recipe that suits the sizes.
  *
  * dy: [N, K, ...output], w: [K, C / group, ...kernel]; returns [N, C, ...input]
  */
@@ -22,11 +16,12 @@ export function convInputGrad({ b, inputs, attributes }: RecipeContext): readonl
   return [convInputGradBy(chooseConvInputGrad(shape), b, dy, w, shape)];
 }
 
-export type ConvInputGradChoice = "pointwise" | "phases" | "transposed";
-
-export function chooseConvInputGrad({ kernel, strides, dilations }: ConvolutionShape): ConvInputGradChoice {
-  if (all(kernel, 1)) return "pointwise";
-  return strides.every((stride, axis) => stride === 1 || dilations[axis] === 1) ? "phases" : "transposed";
+/**
+ * Conv is ONNX Runtime's fastest operator, but has to be stretched for strides: as one convolution for all phases of dx, whose results are
+ * interleaved, it took 20 ms where ConvTranspose took 6 ([128, 16, 32, 32], 32 maps, 3x3, stride 2, one thread).
+ */
+export function chooseConvInputGrad({ strides }: ConvolutionShape): ConvInputGradChoice {
+  return all(strides, 1) ? "flipped" : "transposed";
 }
 
 export function convInputGradBy(
@@ -36,98 +31,28 @@ export function convInputGradBy(
   w: Value,
   shape: ConvolutionShape,
 ): Value {
-  switch (choice) {
-    case "pointwise":
-      return pointwise(b, dy, w, shape);
-    case "phases":
-      return phases(b, dy, w, shape);
-    case "transposed":
-      return transposed(b, dy, w, shape);
-  }
-}
-
-/** A 1x1 kernel: a 1x1 convolution of dy with w transposed gives the elements that were read, s - 1 zeros stand between them. */
-function pointwise(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
-  const { images, channels, group, input, output, kernel, strides, padsBegin } = shape;
-  const read = b.op("Conv", [dy, exchangeChannels(b, w, shape, kernel)], {
-    kernel_shape: ints(kernel),
-    group: int(group),
-  });
-  const spaced = strides.flatMap((stride) => [0, stride - 1]);
-  const apart = padSpatial(
-    b,
-    b.reshape(read, [images, channels, ...output.flatMap((size) => [size, 1])]),
-    spaced.map(() => 0),
-    spaced,
-  );
-  const sizes = output.map((size, axis) => size * strides[axis]!);
-  const end = input.map((size, axis) => size - sizes[axis]! + padsBegin[axis]!);
-  return padSpatial(
-    b,
-    b.reshape(apart, [images, channels, ...sizes]),
-    padsBegin.map((pad) => -pad),
-    end,
-  );
+  return choice === "flipped" ? flipped(b, dy, w, shape) : transposed(b, dy, w, shape);
 }
 
 /**
- * One convolution of dy with stride 1 for all phases of dx at once.
+ * Stride 1: with o = i + p - t d, and v = k - 1 - t for t,
  *
- * On one axis write i = s q + f with phase f < s. The windows that reach i are o = q + e with offset t = f + p - s e in the kernel, so e runs from
- * ceil((p - k + 1) / s) to ceil(p / s), whatever f is (some t fall outside the kernel and count 0). Hence
+ *   dx[i] = sum over v of dy[i + v d - (d (k - 1) - p)] w[k - 1 - v]
  *
- *   dx[s q + f] = sum over v of dy[q + first + v] w[f + p - s (first + v)]
- *
- * is a convolution over q whose output channels are (c, f); the phases are then interleaved. With s = 1 there is one phase and the kernel is
- * w flipped; dilation d then spreads it: dx[i] = sum over v of dy[i + p - d (k - 1) + d v] w[k - 1 - v]. Where s > 1, d must be 1.
+ * is a convolution of dy with w flipped, its channels exchanged, and padding d (k - 1) - p.
  */
-function phases(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
-  const { images, channels, group, input, output, kernel, strides, dilations, padsBegin } = shape;
-  const axes = input.map((size, axis) => {
-    const [k, s, d, p] = [kernel[axis]!, strides[axis]!, dilations[axis]!, padsBegin[axis]!];
-    const first = s === 1 ? p - d * (k - 1) : Math.ceil((p - k + 1) / s);
-    const last = Math.ceil(p / s);
-    const count = Math.ceil(size / s);
-    return {
-      taps: s === 1 ? k : last - first + 1,
-      offset: (phase: number, tap: number) => (s === 1 ? k - 1 - tap : phase + p - s * (first + tap)),
-      begin: -first,
-      end: count - 1 + last - (output[axis]! - 1),
-      count,
-    };
-  });
-  const taps = axes.map((axis) => axis.taps);
-  const kernels = exchangeChannels(
-    b,
-    w,
-    shape,
-    taps,
-    offsets(strides).flatMap((phase) =>
-      offsets(taps).map((tap) => axes.map((axis, index) => axis.offset(phase[index]!, tap[index]!))),
-    ),
-  );
+function flipped(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
+  const { group, input, output, kernel, dilations, padsBegin } = shape;
+  const begin = kernel.map((size, axis) => dilations[axis]! * (size - 1) - padsBegin[axis]!);
+  const end = input.map((size, axis) => size - output[axis]! + padsBegin[axis]!);
   const cut = (pads: readonly number[]) => pads.map((pad) => Math.min(0, pad));
   const kept = (pads: readonly number[]) => pads.map((pad) => Math.max(0, pad));
-  const [begin, end] = [axes.map((axis) => axis.begin), axes.map((axis) => axis.end)];
-  const result = b.op("Conv", [padSpatial(b, dy, cut(begin), cut(end)), kernels], {
-    kernel_shape: ints(taps),
+  return b.op("Conv", [padSpatial(b, dy, cut(begin), cut(end)), flipAndExchange(b, w, shape)], {
+    kernel_shape: ints(kernel),
     group: int(group),
     dilations: ints(dilations),
     pads: ints([...kept(begin), ...kept(end)]),
   });
-  if (all(strides, 1)) return result;
-
-  const counts = axes.map((axis) => axis.count);
-  const rank = input.length;
-  const apart = b.reshape(result, [images, channels, ...strides, ...counts]);
-  const interleaved = b.transpose(apart, [0, 1, ...input.flatMap((_, axis) => [2 + rank + axis, 2 + axis])]);
-  const sizes = counts.map((count, axis) => count * strides[axis]!);
-  return cropSpatial(
-    b,
-    b.reshape(interleaved, [images, channels, ...sizes]),
-    input.map(() => 0),
-    sizes.map((size, axis) => size - input[axis]!),
-  );
 }
 
 /** ONNX's ConvTranspose is this gradient by definition; elements at the end that no window read are its output_padding. */
@@ -144,36 +69,21 @@ function transposed(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShap
 }
 
 /**
- * w with its input and output channels exchanged within each group, and each kernel rearranged: [C p, K / group, ...taps] from
- * [K, C / group, ...kernel], where the p kernels of an input channel have at each tap the element of w at that offset, 0 outside w.
+ * w [K, C / group, ...kernel] as [C, K / group, ...kernel] with every kernel reversed on all its axes.
  *
- * The rearrangement is a matrix product with a matrix of zeros and ones, exact for finite weights: of the ways to reverse an axis it is by far the
- * fastest (512 x 512 x 3 x 3 with the exchange: 1.6 ms; Slice with step -1 3.8, Gather 39).
+ * The reversal is a product with the exchange matrix, exact for finite weights: of the ways to reverse an axis it is by far the fastest (with the
+ * exchange of channels, 512 x 512 x 3 x 3: 1.6 ms; Slice with step -1 3.8, Gather 39).
  */
-function exchangeChannels(
-  b: GraphBuilder,
-  w: Value,
-  { channels, maps, group, kernel }: ConvolutionShape,
-  taps: readonly number[],
-  sources: readonly (readonly number[])[] = [kernel.map(() => 0)],
-): Value {
+function flipAndExchange(b: GraphBuilder, w: Value, { channels, maps, group, kernel }: ConvolutionShape): Value {
   const size = product(kernel);
-  const [inChannels, outMaps, count] = [channels / group, maps / group, sources.length];
-  const rearranged =
-    size === 1 && count === 1 ? w : b.matMul(b.reshape(w, [maps * inChannels, size]), selection(b, kernel, sources));
-  const phaseCount = count / product(taps);
-  const apart = b.reshape(rearranged, [group, outMaps, inChannels, phaseCount, product(taps)]);
-  return b.reshape(b.transpose(apart, [0, 2, 3, 1, 4]), [channels * phaseCount, outMaps, ...taps]);
+  const [inChannels, outMaps] = [channels / group, maps / group];
+  const reversed = size === 1 ? w : b.matMul(b.reshape(w, [maps * inChannels, size]), exchangeMatrix(b, size));
+  const byGroup = b.reshape(reversed, [group, outMaps, inChannels, size]);
+  return b.reshape(b.transpose(byGroup, [0, 2, 1, 3]), [channels, outMaps, ...kernel]);
 }
 
-/** [product of kernel, sources]: column j has its 1 in the row of the kernel element at offset sources[j]; none where that is outside. */
-function selection(b: GraphBuilder, kernel: readonly number[], sources: readonly (readonly number[])[]): Value {
-  const data = new Float32Array(product(kernel) * sources.length);
-  sources.forEach((source, column) => {
-    if (source.some((offset, axis) => offset < 0 || offset >= kernel[axis]!)) return;
-    const row = source.reduce((index, offset, axis) => index * kernel[axis]! + offset, 0);
-    data[row * sources.length + column] = 1;
-  });
-  const matrix: Tensor = { dtype: "float32", shape: [product(kernel), sources.length], data };
-  return b.constant(matrix, "kernelSelection");
+function exchangeMatrix(b: GraphBuilder, size: number): Value {
+  const data = new Float32Array(size * size);
+  for (let row = 0; row < size; row++) data[row * size + size - 1 - row] = 1;
+  return b.constant({ dtype: "float32", shape: [size, size], data }, "exchangeMatrix");
 }

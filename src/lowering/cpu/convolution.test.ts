@@ -67,29 +67,18 @@ describe("every recipe of ConvInputGrad gives the same, whatever the choice", ()
   });
 });
 
-function applicableWeightRecipes({
-  images,
-  channels,
-  group,
-  input,
-  kernel,
-  pads,
-}: Convolution): ConvWeightGradChoice[] {
-  const choices: ConvWeightGradChoice[] = [{ recipe: "channelsAsBatch" }];
-  if (input.length < 3) choices.push({ recipe: "channelsAsDepth", parts: 1 });
-  if (input.length < 3 && images % 2 === 0) choices.push({ recipe: "channelsAsDepth", parts: 2 });
-  if (group === 1) choices.push({ recipe: "slices" });
-  if ([...kernel, 1].every((size) => size === 1) && pads.every((pad) => pad === 0))
-    choices.push({ recipe: "matMulPerImage" });
+function applicableWeightRecipes({ images, channels, group, kernel, pads }: Convolution): ConvWeightGradChoice[] {
+  const choices: ConvWeightGradChoice[] = [1, 2, 4]
+    .filter((parts) => images % parts === 0)
+    .map((parts) => ({ recipe: "convolution", parts }));
+  if (kernel.every((size) => size === 1) && pads.every((pad) => pad === 0))
+    choices.push({ recipe: "productPerImage" }, { recipe: "product" });
   if (group === channels) choices.push({ recipe: "placeProducts" }, { recipe: "columnProducts" });
   return choices;
 }
 
-function applicableInputRecipes({ kernel, strides, dilations }: Convolution): ConvInputGradChoice[] {
-  const choices: ConvInputGradChoice[] = ["transposed"];
-  if (kernel.every((size) => size === 1)) choices.push("pointwise");
-  if (strides.every((stride, axis) => stride === 1 || dilations[axis] === 1)) choices.push("phases");
-  return choices;
+function applicableInputRecipes({ strides }: Convolution): ConvInputGradChoice[] {
+  return strides.every((stride) => stride === 1) ? ["flipped", "transposed"] : ["transposed"];
 }
 
 async function runRecipe(
