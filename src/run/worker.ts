@@ -1,15 +1,21 @@
 import { IsonormError } from "../errors.js";
 import type { TrainingEvent } from "./events.js";
 import { runJob } from "./job.js";
+import { RunFolder } from "./runFolder.js";
 import type { WorkerMessage } from "./spawn.js";
 
 /**
  * The process in which a training runs. Its parent sends one job and may ask it to stop; it sends events and ends with `done`,
- * `interrupted` or `error`. A signal, or the parent's death, stops it with a checkpoint.
+ * `interrupted` or `error`. A signal, or the parent's death, stops it with a checkpoint; before training has begun there is
+ * nothing to save, and it ends at once.
  */
 let stopRequested = false;
+let begun = false;
+let folder: string | undefined;
 const requestStop = (): void => {
+  if (stopRequested) return;
   stopRequested = true;
+  if (!begun) void endAtOnce();
 };
 process.on("SIGINT", requestStop);
 process.on("SIGTERM", requestStop);
@@ -21,12 +27,23 @@ process.on("message", (message: WorkerMessage) => {
 });
 
 async function work(job: Parameters<typeof runJob>[0]): Promise<void> {
+  folder = job.out;
   try {
     await runJob(job, { emit: send, stopRequested: () => stopRequested });
   } catch (error) {
     send(asEvent(error));
   }
-  // Only what has been handed to the channel reaches the parent.
+  await end();
+}
+
+async function endAtOnce(): Promise<void> {
+  if (folder !== undefined) new RunFolder(folder).removeIfEmpty();
+  send(asEvent(new IsonormError("ISO_INTERRUPTED", "stopped before training began", "Start it again")));
+  await end();
+}
+
+/** Only what has been handed to the channel reaches the parent. */
+async function end(): Promise<void> {
   await Promise.all(underWay);
   process.exit(0);
 }
@@ -34,6 +51,7 @@ async function work(job: Parameters<typeof runJob>[0]): Promise<void> {
 const underWay = new Set<Promise<void>>();
 
 function send(event: TrainingEvent): void {
+  if (event.event === "start") begun = true;
   if (!process.connected) return;
   const sent = new Promise<void>((resolve) => {
     process.send?.(event, undefined, undefined, () => resolve());

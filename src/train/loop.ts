@@ -162,8 +162,9 @@ export async function train(
       };
       best = evaluationState(plan.step, runner.snapshot());
     }
-    hooks.onEpoch?.(record);
+    // Saved first: an epoch that was told of is never lost.
     await hooks.save?.(checkpoint());
+    hooks.onEpoch?.(record);
     clock = performance.now();
   }
   return outcome(progress.skippedInARow >= skippedStepsUntilDiverged ? "diverged" : "done");
