@@ -26,7 +26,7 @@ export function outlook(belief: Belief, places: Float64Array): Outlook {
   let sum = 0;
   let least = ascending.length;
   while (least > 0 && sum < 0.99) sum += ascending[--least]!;
-  const nodes = Int32Array.from(weights.keys()).filter((node) => weights[node]! >= ascending[least]!);
+  const nodes = nodesFrom(weights, ascending[least]!);
   const kept = nodes.reduce((total, node) => total + weights[node]!, 0);
   const curves = Array.from(nodes, (node) => nodeParameters(belief, node));
   return {
@@ -41,6 +41,14 @@ export function outlook(belief: Belief, places: Float64Array): Outlook {
     noises: Float64Array.from(curves, ({ noise }) => noise),
     nodes,
   };
+}
+
+/** Nodes of at least that weight. */
+function nodesFrom(weights: Float64Array, least: number): Int32Array {
+  const nodes = new Int32Array(weights.length);
+  let count = 0;
+  for (let node = 0; node < weights.length; node++) if (weights[node]! >= least) nodes[count++] = node;
+  return nodes.slice(0, count);
 }
 
 /** Expected noise factor k. */

@@ -80,10 +80,10 @@ export function nodeParameters(
 }
 
 /** Probability of each optimum, whatever the curve's other parameters. [optima] */
-export function marginalOptimum(belief: Belief): Float64Array {
-  return belief.optima.map((_, i) =>
-    belief.weights.subarray(i * blockSize, (i + 1) * blockSize).reduce((a, b) => a + b, 0),
-  );
+export function marginalOptimum({ optima, weights }: Belief): Float64Array {
+  const probabilities = new Float64Array(optima.length);
+  for (let node = 0; node < weights.length; node++) probabilities[Math.floor(node / blockSize)]! += weights[node]!;
+  return probabilities;
 }
 
 /**

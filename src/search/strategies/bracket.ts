@@ -122,7 +122,7 @@ function* bracketRounds(problem: Problem, { budget }: BracketSettings, { fractio
   let posterior = oneRung ? fit : observe(belief, []);
   const most = oneRung ? Math.floor(budget) : mostFullTrainings;
   let stop = `${most} full trainings are the most`;
-  while (full.length < most) {
+  while (full.filter(({ trial }) => trial.state !== "diverged").length < most) {
     const affordable = Math.floor(budget - spent + 1e-9);
     if (lowestOf(full) && affordable < 1) {
       stop = "the budget is spent";
@@ -137,7 +137,7 @@ function* bracketRounds(problem: Problem, { budget }: BracketSettings, { fractio
       full.push(...see(finished, shift));
       spent += costOf(finished);
       posterior = observe(belief, observations(full, problem));
-    }
+    } else if (!lowestOf(full)) break;
     if (choice.stop && lowestOf(full)) {
       stop = choice.stop;
       break;

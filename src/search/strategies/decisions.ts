@@ -100,7 +100,13 @@ export function nextFull(
 ): FullChoice {
   const view = outlook(posterior, openPlaces(seen, range));
   const best = lowestOf(full);
-  if (!best) return { places: [bestOne(view).place], why: "no full training has ended well yet" };
+  if (!best) {
+    // What failed says nothing; below what diverged, at least an octave.
+    const diverged = full.filter(({ trial }) => trial.state === "diverged").map(({ x }) => x - 1);
+    const place = Math.max(range[0], Math.min(bestOne(view).place, ...diverged));
+    if (full.some(({ x, trial }) => trial.state === "diverged" && x <= place + spacing)) return { places: [], why: "" };
+    return { places: [place], why: "no full training has ended well yet, so one that is safer" };
+  }
   const noise = seedNoise(best.loss, problem.validationExamples);
   const between = noise * expectedNoise(view);
   const { place, gain } = bestNext(view, posterior, { x: best.x, y: Math.log(best.loss) }, noise);

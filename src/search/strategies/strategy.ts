@@ -129,6 +129,23 @@ function mismatch(trial: Trial, candidate: Candidate): IsonormError {
   );
 }
 
+/** Number of the chosen trial. Throws ISO_SEARCH_ALL_DIVERGED or ISO_SEARCH_ALL_FAILED where there is none. */
+export function requireChosen({ chosen, end, why }: Outcome, trials: readonly Trial[]): number {
+  if (chosen !== undefined) return chosen;
+  if (end === "all-diverged")
+    throw new IsonormError(
+      "ISO_SEARCH_ALL_DIVERGED",
+      `the search found no ELR to train with: ${why}`,
+      "Look at the data with isonorm check, try a lower --lr, or give a lower range of ELRs",
+    );
+  const error = trials.find((trial) => trial.error)?.error;
+  throw new IsonormError(
+    "ISO_SEARCH_ALL_FAILED",
+    `the search found no ELR to train with: ${why}${error ? `, the first with ${error.code}: ${error.message}` : ""}`,
+    "Mend its cause, and search again into another folder",
+  );
+}
+
 /** Both in full trainings. */
 export function budgetTooSmall(budget: number, needed: number, forWhat: string): IsonormError {
   const rounded = Math.ceil(needed * 100 - 1e-6) / 100;
