@@ -1,5 +1,5 @@
 /** Figures as people read them. */
-export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+export const percent = (share: number): string => (Number.isFinite(share) ? `${(100 * share).toFixed(2)} %` : "-");
 export const count = (n: number): string => Math.round(n).toLocaleString("en-US");
 export const number = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPrecision(4))) : String(x));
 

@@ -39,6 +39,7 @@ program
     ).choices(["train", "validation", "test", "all"]),
   )
   .option("--label <column>", "label column of a table")
+  .option("--no-header", "the table's first row is data")
   .option("--strict", "refuse unreadable images instead of skipping them")
   .option("--threads <n>", "threads of ONNX Runtime")
   .option("--out <file>", "write predictions as CSV")
@@ -52,6 +53,7 @@ program
   .argument("<model>", "model.onnx of a run, or a run folder")
   .argument("<input...>", "image files, or tables")
   .option("--top <n>", "classes to show for each input", "3")
+  .option("--no-header", "the table's first row is data")
   .option("--threads <n>", "threads of ONNX Runtime")
   .action(async (model, inputs, _options, command) =>
     (await import("./commands/predict.js")).predict(model, inputs, command.optsWithGlobals()),
@@ -85,6 +87,12 @@ program
 program.option("-V, --version", "print the version").on("option:version", async () => {
   const { packageVersion } = await import("../run/versions.js");
   process.stdout.write(`${packageVersion}\n`);
+  process.exit(0);
+});
+
+// Whoever reads may stop before the end, as head does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
   process.exit(0);
 });
 
