@@ -1,5 +1,5 @@
-import { attributeInt, windowGeometry } from "../../graph/index.js";
-import { int, ints } from "../../onnx/types.js";
+import { attributeInt, transposedWindowGeometry, type WindowGeometry, windowGeometry } from "../../graph/index.js";
+import { type Attributes, int, ints } from "../../onnx/types.js";
 import { registerGradient } from "../registry.js";
 
 /**
@@ -12,17 +12,37 @@ import { registerGradient } from "../registry.js";
 registerGradient("Conv", ({ b, attributes, inputs, dy, wants }) => {
   const [x, w] = inputs;
   const gradient = dy[0]!;
-  const { kernel, strides, dilations, pads } = windowGeometry(attributes, x!.shape.slice(2), w!.shape.slice(2));
-  const window = {
-    kernel_shape: ints(kernel),
-    strides: ints(strides),
-    pads: ints(pads),
-    dilations: ints(dilations),
-    group: int(attributeInt(attributes, "group", 1)),
-  };
+  const window = explicit(attributes, windowGeometry(attributes, x!.shape.slice(2), w!.shape.slice(2)));
   return [
     wants(0) ? b.abstract("ConvInputGrad", [gradient, w], { ...window, input_shape: ints(x!.shape) })[0] : undefined,
     wants(1) ? b.abstract("ConvWeightGrad", [x, gradient], window)[0] : undefined,
     wants(2) ? b.abstract("ChannelSum", [gradient])[0] : undefined,
   ];
 });
+
+/**
+ * ConvTranspose: y[n, k, i] = sum over c and (o, t) with o s + t d - p = i of x[n, c, o] w[c, k, t] + bias[k], the transpose of the convolution with the
+ * same w that takes y's space to x's. So dx is that convolution of dy, and dw its weight gradient with the roles exchanged: dy is what the
+ * windows read, x what they are weighted with.
+ */
+registerGradient("ConvTranspose", ({ b, attributes, inputs, dy, wants }) => {
+  const [x, w] = inputs;
+  const gradient = dy[0]!;
+  const window = explicit(attributes, transposedWindowGeometry(attributes, x!.shape.slice(2), w!.shape.slice(2)));
+  return [
+    wants(0) ? b.op("Conv", [gradient, w], window) : undefined,
+    wants(1) ? b.abstract("ConvWeightGrad", [gradient, x], window)[0] : undefined,
+    wants(2) ? b.abstract("ChannelSum", [gradient])[0] : undefined,
+  ];
+});
+
+/** The window as the abstract operators take it, auto_pad resolved. */
+function explicit(attributes: Attributes, { kernel, strides, pads, dilations }: WindowGeometry): Attributes {
+  return {
+    kernel_shape: ints(kernel),
+    strides: ints(strides),
+    pads: ints(pads),
+    dilations: ints(dilations),
+    group: int(attributeInt(attributes, "group", 1)),
+  };
+}

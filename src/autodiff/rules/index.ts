@@ -10,4 +10,5 @@ import "./shape.js";
 import "./softmax.js";
 import "./batchNormalization.js";
 import "./convolution.js";
+import "./layerNormalization.js";
 import "./pooling.js";

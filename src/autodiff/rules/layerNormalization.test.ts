@@ -1,0 +1,74 @@
+import { expect, it } from "vitest";
+import { GraphBuilder } from "../../graph/index.js";
+import { type Attributes, float, int, onnxDataType } from "../../onnx/types.js";
+import { differentiate } from "../differentiate.js";
+import { describeGradients } from "../testing/describeGradients.js";
+import { type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
+
+function check(
+  op: string,
+  x: readonly number[],
+  parameters: readonly (readonly number[])[],
+  attributes: Attributes,
+  opset = 21,
+): GradientCheck {
+  return {
+    opset,
+    inputs: [
+      randomTensor(x, { seed: 1, low: -2, high: 3 }),
+      ...parameters.map((shape, index) => randomTensor(shape, { seed: 2 + index, low: 0.5, high: 1.5 })),
+    ],
+    build: (b, inputs) => b.op(op, inputs, { epsilon: float(1e-3), ...attributes }),
+  };
+}
+
+/** The type GroupNormalization computes its statistics in; float32 by default, whose rounding central differences would magnify. */
+const inDouble = { stash_type: int(onnxDataType.float64) };
+
+describeGradients("normalisation over an example's axes", {
+  LayerNormalization: check("LayerNormalization", [4, 6], [[6], [6]], {}),
+  "LayerNormalization without bias": check("LayerNormalization", [2, 3, 5], [[5]], {}),
+  "LayerNormalization over two axes": check(
+    "LayerNormalization",
+    [2, 3, 5],
+    [
+      [3, 5],
+      [3, 5],
+    ],
+    { axis: int(1) },
+  ),
+  "LayerNormalization over the whole tensor": check(
+    "LayerNormalization",
+    [3, 4],
+    [
+      [3, 4],
+      [3, 4],
+    ],
+    { axis: int(-2) },
+  ),
+  "LayerNormalization, opset 17": check("LayerNormalization", [4, 6], [[6], [6]], {}, 17),
+  RMSNormalization: check("RMSNormalization", [2, 3, 5], [[5]], {}, 23),
+  SimplifiedLayerNormalization: check("SimplifiedLayerNormalization", [2, 3, 5], [[5]], { axis: int(-1) }),
+  GroupNormalization: check("GroupNormalization", [2, 6, 3, 2], [[6], [6]], { num_groups: int(3), ...inDouble }),
+  "GroupNormalization, one group": check("GroupNormalization", [2, 4, 5], [[4], [4]], {
+    num_groups: int(1),
+    ...inDouble,
+  }),
+});
+
+describeGradients(
+  "normalisation over positions",
+  {
+    InstanceNormalization: check("InstanceNormalization", [2, 3, 4, 3], [[3], [3]], {}),
+    "InstanceNormalization, 1-D": check("InstanceNormalization", [2, 3, 6], [[3], [3]], {}),
+  },
+  "float32",
+);
+
+it("a loss of LayerNormalization's statistics has no gradient, and the error says so", () => {
+  const b = new GraphBuilder();
+  const x = b.input("x", "float32", [4, 3]);
+  const scale = b.constant(randomTensor([3]));
+  const [, mean] = b.add("LayerNormalization", [x, scale], {}, { outputNames: ["y", "mean", "inverse"] });
+  expect(() => differentiate(b, b.sum(mean!), [x])).toThrow(/the loss depends on its statistics/);
+});

@@ -1,0 +1,92 @@
+import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../graph/index.js";
+import { elementCount } from "../../onnx/types.js";
+import { constantLike } from "../constantLike.js";
+import { type GradientRule, registerGradient } from "../registry.js";
+import { unbroadcast } from "./broadcast.js";
+import { frontAxis, unsupported } from "./operands.js";
+
+/**
+ * Normalisations over axes of one example. With x^ = (x - mean) i, i = 1 / sqrt(variance + epsilon), mean and variance over those axes, and g = dL/dx^:
+ *
+ *   dx = i (g - mean(g) - x^ mean(g x^))
+ *
+ * as subtracting the mean takes mean(g) out of the gradient, and dividing by the deviation takes out the part along x^.
+ */
+interface Normalized {
+  /** x^ */
+  readonly y: Value;
+  /** i, size 1 on the axes normalised over */
+  readonly inverse: Value;
+  readonly axes: readonly number[];
+  /** Whether the mean was subtracted; without it (RMS normalisation) the gradient keeps its mean. */
+  readonly centred: boolean;
+}
+
+function normalize(b: GraphBuilder, x: Value, axes: readonly number[], epsilon: number, centred = true): Normalized {
+  const shifted = centred ? b.minus(x, b.mean(x, axes, true)) : x;
+  const power = b.mean(b.square(shifted), axes, true);
+  const inverse = b.op("Reciprocal", [b.sqrt(b.plus(power, constantLike(b, epsilon, x)))]);
+  return { y: b.times(shifted, inverse), inverse, axes, centred };
+}
+
+/** dx from g = dL/dx^, by the formula above. */
+function throughNormalization(b: GraphBuilder, { y, inverse, axes, centred }: Normalized, g: Value): Value {
+  const along = b.times(y, b.mean(b.times(g, y), axes, true));
+  const across = centred ? b.minus(g, b.mean(g, axes, true)) : g;
+  return b.times(inverse, b.minus(across, along));
+}
+
+/** LayerNormalization: y = x^ scale + bias, normalised over the axes from `axis` on; scale and bias broadcast over them. */
+const overTrailingAxes =
+  (centred: boolean): GradientRule =>
+  ({ b, node, attributes, inputs, dy, wants }) => {
+    const [x, scale, bias] = inputs as [Value, Value, Value | undefined];
+    if (!dy[0] || dy.slice(1).some((gradient) => gradient !== undefined))
+      throw unsupported(node, "the loss depends on its statistics", "Let the loss depend on its first output only");
+    const axis = frontAxis(attributeInt(attributes, "axis", -1), x.shape.length);
+    const axes = x.shape.map((_, index) => index).slice(axis);
+    const normalized = normalize(b, x, axes, attributeFloat(attributes, "epsilon", 1e-5), centred);
+    return [
+      wants(0) ? throughNormalization(b, normalized, b.times(dy[0], scale)) : undefined,
+      wants(1) ? unbroadcast(b, b.times(dy[0], normalized.y), scale.shape) : undefined,
+      bias && wants(2) ? unbroadcast(b, dy[0], bias.shape) : undefined,
+    ];
+  };
+
+registerGradient("LayerNormalization", overTrailingAxes(true));
+/** x divided by its root mean square, times scale. */
+registerGradient("RMSNormalization", overTrailingAxes(false));
+registerGradient("SimplifiedLayerNormalization", overTrailingAxes(false));
+
+/** InstanceNormalization: each channel of each example over its positions; scale and bias a number a channel. */
+registerGradient("InstanceNormalization", ({ b, attributes, inputs, dy, wants }) => {
+  const [x, scale] = inputs as [Value, Value];
+  const axes = x.shape.map((_, axis) => axis).slice(2);
+  const normalized = normalize(b, x, axes, attributeFloat(attributes, "epsilon", 1e-5));
+  const gain = b.reshape(scale, [x.shape[1]!, ...axes.map(() => 1)]);
+  return [
+    wants(0) ? throughNormalization(b, normalized, b.times(dy[0]!, gain)) : undefined,
+    wants(1) ? b.abstract("ChannelSum", [b.times(dy[0]!, normalized.y)])[0] : undefined,
+    wants(2) ? b.abstract("ChannelSum", [dy[0]!])[0] : undefined,
+  ];
+});
+
+/**
+ * GroupNormalization: each group of channels of each example, over its channels and positions; scale and bias a number a channel since opset 21, a number a
+ * group before.
+ */
+registerGradient("GroupNormalization", ({ b, attributes, opset, inputs, dy, wants }) => {
+  const [x, scale] = inputs as [Value, Value];
+  const [images, channels] = x.shape as [number, number];
+  const groups = attributeInt(attributes, "num_groups", 1);
+  const positions = elementCount(x.shape.slice(2));
+  const grouped = (value: Value) => b.reshape(value, [images, groups, channels / groups, positions]);
+  const normalized = normalize(b, grouped(x), [2, 3], attributeFloat(attributes, "epsilon", 1e-5));
+  const gradient = grouped(dy[0]!);
+  const gain = b.reshape(scale, [groups, opset < 21 ? 1 : channels / groups, 1]);
+  return [
+    wants(0) ? b.reshape(throughNormalization(b, normalized, b.times(gradient, gain)), x.shape) : undefined,
+    wants(1) ? b.reshape(unbroadcast(b, b.times(gradient, normalized.y), gain.shape), scale.shape) : undefined,
+    wants(2) ? b.reshape(unbroadcast(b, gradient, gain.shape), scale.shape) : undefined,
+  ];
+});
