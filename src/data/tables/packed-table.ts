@@ -182,13 +182,15 @@ async function readRows(
       );
     }
     const { labels, classes } = labelReading.finish();
-    if (label !== undefined && classes.length > 10 && classes.length > size / 2)
+    // Where an earlier table settled the columns, this one need not say what is a class, nor vary in every column.
+    const settled = [...expected.values()].every((kind) => kind === "numeric" || kind === "categorical");
+    if (label !== undefined && !settled && classes.length > 10 && classes.length > size / 2)
       throw noClasses(path, label, classes, size);
     const summaries = readings.map((reading) => reading.summarise(size));
     const columns = summaries.map(({ summary }) => summary);
     const warnings = summaries.flatMap(({ warning }) => (warning === undefined ? [] : [warning]));
     const constant = columns.filter(({ kind, constant }) => kind !== "omitted" && constant).map(({ name }) => name);
-    if (constant.length > 0) {
+    if (constant.length > 0 && !settled) {
       warnings.push(
         `${constant.length === 1 ? "One column is" : `${constant.length} columns are`} constant: ${constant.slice(0, 10).join(", ")}${constant.length > 10 ? ", ..." : ""}.`,
       );
