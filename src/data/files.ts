@@ -4,10 +4,15 @@ import { createGunzip } from "node:zlib";
 import { IsonormError } from "../errors.js";
 
 /** The file's first bytes, at most `length` of them. */
-export async function firstBytes(path: string, length: number): Promise<Buffer> {
+export function firstBytes(path: string, length: number): Promise<Buffer> {
+  return bytesAt(path, 0, length);
+}
+
+/** At most `length` bytes from `position` on. */
+export async function bytesAt(path: string, position: number, length: number): Promise<Buffer> {
   const file = await open(path, "r");
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
     return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();

@@ -1,10 +1,18 @@
 /** Labelled data: from folders, IDX files and tables to splits, batches and statistics. What runs without Node is in core.ts alone. */
-export { type CheckReport, type ColumnReport, checkData, type Duplicate, type DuplicateSide, type SplitReport } from "./check.js";
+export {
+  type CheckReport,
+  type ColumnReport,
+  checkData,
+  type Duplicate,
+  type DuplicateSide,
+  type SplitReport,
+} from "./check.js";
 export * from "./core.js";
 export { decodeImage, isImageName } from "./images/decode.js";
 export type { UnreadableImage } from "./images/packed-images.js";
 export { joinDatasets } from "./join.js";
 export { openForModel, readTableRows, type TrainedInput, type UnlabelledDataset } from "./open/conform.js";
+export { detectData, type FoundData } from "./open/detect.js";
 export {
   type ClassifierData,
   type ClassifierDataOptions,
@@ -13,7 +21,6 @@ export {
   openRowsForClassifier,
   type TrainedClassifier,
 } from "./open/forClassifier.js";
-export { detectData, type FoundData } from "./open/detect.js";
 export { openData, openData as open } from "./open/open.js";
 export { type ArraySplits, arrays, csv, idx, imageFolder, parquet } from "./open/sources.js";
 export type { DataOptions } from "./options.js";

@@ -90,7 +90,7 @@ describe("Random", () => {
     expect(Math.abs(mean(() => random.normal() ** 4) - 3)).toBeLessThan(bound(Math.sqrt(96)));
   });
 
-  it.each([0.05, 0.4, 1, 3])("draws Beta(%f, %f) numbers with mean 1/2 and variance 1 / (4 (2a + 1))", (a) => {
+  it.each([0.05, 0.4, 1, 3])("draws Beta(a, a) numbers for a = %f with mean 1/2 and variance 1 / (4 (2a + 1))", (a) => {
     const random = new Random(1, "beta");
     const variance = 1 / (4 * (2 * a + 1));
     expect(Math.abs(mean(() => random.beta(a, a)) - 1 / 2)).toBeLessThan(bound(Math.sqrt(variance)));

@@ -18,29 +18,24 @@ export function memoryStore(data: Uint8Array | Float32Array, recordLength: numbe
     recordLength,
     read(records, into, offset = 0) {
       let at = offset;
-      for (const { first, count } of runs(records)) {
+      forEachRun(records, (first, count) => {
         into.set(data.subarray(first * recordLength, (first + count) * recordLength), at);
         at += count * recordLength;
-      }
+      });
     },
     close() {},
   };
 }
 
-/** The stretches of consecutive numbers, in order: 4, 5, 6, 2 gives 4 (count 3) and 2 (count 1). */
-export function* runs(numbers: ArrayLike<number>): Generator<{ first: number; count: number }> {
-  let first = numbers[0]!;
-  let count = 0;
-  for (let i = 0; i < numbers.length; i++) {
-    const number = numbers[i]!;
-    if (number !== first + count) {
-      yield { first, count };
-      first = number;
-      count = 0;
-    }
-    count++;
+/** Visits the stretches of consecutive numbers, in order: 4, 5, 6, 2 gives 4 (count 3) and 2 (count 1). */
+export function forEachRun(numbers: ArrayLike<number>, visit: (first: number, count: number) => void): void {
+  for (let start = 0; start < numbers.length; ) {
+    const first = numbers[start]!;
+    let count = 1;
+    while (start + count < numbers.length && numbers[start + count] === first + count) count++;
+    visit(first, count);
+    start += count;
   }
-  if (count > 0) yield { first, count };
 }
 
 /** A store with several owners: it closes with the last of them. Returns one handle an owner; closing a handle twice counts once. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { IsonormError } from "../../errors.js";
-import { type RecordStore, runs } from "../store.js";
+import { forEachRun, type RecordStore } from "../store.js";
 
 /** Where records lie in a file: one after the other from byte `position` on, float32 little-endian. */
 export interface RecordFile {
@@ -46,7 +46,7 @@ export function fileStore(path: string, { dtype, recordLength, size, position }:
     read(records, into, offset = 0) {
       const sameType = into instanceof Uint8Array === (dtype === "uint8");
       let at = offset;
-      for (const { first, count } of runs(records)) {
+      forEachRun(records, (first, count) => {
         const length = count * recordLength;
         const target = sameType
           ? into.subarray(at, at + length)
@@ -58,7 +58,7 @@ export function fileStore(path: string, { dtype, recordLength, size, position }:
         readExactly(file, path, bytesOf(target), position + first * recordLength * elementBytes);
         if (!sameType) into.set(target, at);
         at += length;
-      }
+      });
     },
     close: () => closeSync(file),
   };

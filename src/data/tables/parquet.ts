@@ -1,7 +1,8 @@
-import { type FileHandle, open } from "node:fs/promises";
-import type { AsyncBuffer, FileMetaData } from "hyparquet";
+import { stat } from "node:fs/promises";
 import { IsonormError } from "../../errors.js";
+import { bytesAt } from "../files.js";
 import type { Cell } from "./cell.js";
+import { type ParquetDecoder, type ParquetSummary, startParquetDecoder } from "./parquet-worker.js";
 import type { TableReader } from "./reader.js";
 
 const rowsAtOnce = 1024;
@@ -12,58 +13,54 @@ const rowsAtOnce = 1024;
  * @throws ISO_DATA_EMPTY, ISO_DATA_TRUNCATED, ISO_DATA_FORMAT
  */
 export async function openParquet(path: string): Promise<TableReader> {
-  const { parquetMetadataAsync, parquetSchema, parquetScan } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
-  const { metadata, columns } = await withFile(path, async (file) => {
-    await checkEnds(path, file);
-    const metadata = await damageReported(path, () => parquetMetadataAsync(file));
-    const columns = await damageReported(path, async () => parquetSchema(metadata).children);
-    return { metadata, columns };
-  });
-  const names = columns.map(({ element }) => element.name);
-  const nested = columns.find(({ children, element }) => children.length > 0 || element.repetition_type === "REPEATED");
-  if (nested) throw valueError(path, nested.element.name, "lists or structures");
-  if (Number(metadata.num_rows) === 0) {
-    throw new IsonormError("ISO_DATA_EMPTY", `${path} has no rows`, "Give a table with a row for each example");
-  }
+  const { size } = await stat(path);
+  await checkEnds(path, size);
+  const decoder = await damageReported(path, () => startParquetDecoder(path, size));
+  await decoder.close();
+  const columns = columnNames(path, decoder.summary);
+  requireRowCounts(path, decoder.summary);
   return {
-    columns: names,
+    columns,
     header: true,
     firstRow: 1,
     warnings: [],
-    rows: (onRead) =>
-      rowsOf(path, names, metadata, onRead, (file) =>
-        damageReported(path, () => parquetScan({ file, metadata, compressors, useOffsetIndex: false })),
-      ),
+    rows: (onRead) => rowsOf(path, columns, size, onRead),
   };
 }
 
-interface Scan {
-  readonly ranges: readonly { readonly rowStart: number; readonly rowEnd: number }[];
-  readColumn(options: { column: string; rowStart: number; rowEnd: number }): Promise<ArrayLike<unknown>>;
+/** The metadata's decoder takes what it finds: names and counts are looked at before anything relies on them. */
+function columnNames(path: string, { columns }: ParquetSummary): string[] {
+  const nested = columns.find((column) => column.nested);
+  if (nested) throw valueError(path, String(nested.name), "lists or structures");
+  const names = columns.map(({ name }) => name).filter((name) => typeof name === "string");
+  if (names.length === 0 || names.length < columns.length) throw damaged(path, "its schema has columns without a name");
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  if (repeated !== undefined) throw damaged(path, `two columns are called ${JSON.stringify(repeated)}`);
+  return names;
+}
+
+function requireRowCounts(path: string, { totalRows, groupRows }: ParquetSummary): void {
+  const sum = groupRows.reduce((rows, count) => rows + count, 0);
+  if (!groupRows.every((count) => Number.isSafeInteger(count) && count >= 0) || sum !== totalRows) {
+    throw damaged(
+      path,
+      `it states ${totalRows} rows, and row groups of ${groupRows.slice(0, 10).join(", ") || "none"}`,
+    );
+  }
+  if (totalRows === 0) throw empty(path, "rows");
 }
 
 async function* rowsOf(
   path: string,
   names: readonly string[],
-  metadata: FileMetaData,
+  bytes: number,
   onRead: ((bytes: number) => void) | undefined,
-  scanOf: (file: AsyncBuffer) => Promise<Scan>,
 ): AsyncGenerator<Cell[][]> {
-  const handle = await open(path, "r");
+  const decoder = await damageReported(path, () => startParquetDecoder(path, bytes));
   try {
-    const file = await bufferOf(handle);
-    const { ranges, readColumn } = await scanOf(file);
-    for (const range of ranges) {
-      const count = range.rowEnd - range.rowStart;
-      const columns: ArrayLike<unknown>[] = [];
-      for (const column of names) {
-        const values = await damageReported(path, () => readColumn({ column, ...range }));
-        if (values.length !== count) {
-          throw damaged(path, `column ${JSON.stringify(column)} has ${values.length} values for ${count} rows`);
-        }
-        columns.push(values);
-      }
+    for (const { rowStart, rowEnd } of decoder.summary.ranges) {
+      const columns = await readColumns(path, decoder, names, rowStart, rowEnd);
+      const count = rowEnd - rowStart;
       for (let first = 0; first < count; first += rowsAtOnce) {
         const rows: Cell[][] = [];
         for (let row = first; row < Math.min(first + rowsAtOnce, count); row++) {
@@ -71,11 +68,29 @@ async function* rowsOf(
         }
         yield rows;
       }
-      onRead?.(file.byteLength * (count / Number(metadata.num_rows)));
+      onRead?.(bytes * (count / decoder.summary.totalRows));
     }
   } finally {
-    await handle.close();
+    await decoder.close();
   }
+}
+
+async function readColumns(
+  path: string,
+  decoder: ParquetDecoder,
+  names: readonly string[],
+  rowStart: number,
+  rowEnd: number,
+): Promise<(readonly unknown[])[]> {
+  const columns: (readonly unknown[])[] = [];
+  for (const name of names) {
+    const values = await damageReported(path, () => decoder.readColumn(name, rowStart, rowEnd));
+    if (values.length !== rowEnd - rowStart) {
+      throw damaged(path, `column ${JSON.stringify(name)} has ${values.length} values for ${rowEnd - rowStart} rows`);
+    }
+    columns.push(values);
+  }
+  return columns;
 }
 
 function cellOf(value: unknown, path: string, column: string): Cell {
@@ -104,46 +119,20 @@ function valueError(path: string, column: string, what: string): IsonormError {
   );
 }
 
-async function withFile<T>(path: string, work: (file: AsyncBuffer) => Promise<T>): Promise<T> {
-  const handle = await open(path, "r");
-  try {
-    return await work(await bufferOf(handle));
-  } finally {
-    await handle.close();
-  }
-}
-
-async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
-  const { size } = await handle.stat();
-  return {
-    byteLength: size,
-    async slice(start, end = size) {
-      if (!(start >= 0 && end >= start && end <= size)) {
-        throw new RangeError(`bytes ${start} to ${end} lie outside the file of ${size} bytes`);
-      }
-      const into = new ArrayBuffer(end - start);
-      let done = 0;
-      while (done < into.byteLength) {
-        const { bytesRead } = await handle.read(new Uint8Array(into), done, into.byteLength - done, start + done);
-        if (bytesRead === 0) throw new RangeError(`the file ended at byte ${start + done}`);
-        done += bytesRead;
-      }
-      return into;
-    },
-  };
+function empty(path: string, what: string): IsonormError {
+  return new IsonormError("ISO_DATA_EMPTY", `${path} has no ${what}`, "Give a table with a row for each example");
 }
 
 /** A Parquet file starts and ends with the letters PAR1. */
-async function checkEnds(path: string, file: AsyncBuffer): Promise<void> {
+async function checkEnds(path: string, size: number): Promise<void> {
+  if (size === 0) throw empty(path, "bytes");
   const letters = async (start: number): Promise<string> =>
-    Buffer.from(await file.slice(start, Math.min(start + 4, file.byteLength))).toString("latin1");
-  if (file.byteLength === 0)
-    throw new IsonormError("ISO_DATA_EMPTY", `${path} has no bytes`, "Give a table with a row for each example");
+    (await bytesAt(path, Math.max(start, 0), 4)).toString("latin1");
   if ((await letters(0)) !== "PAR1") throw damaged(path, "it does not start with PAR1");
-  if (file.byteLength < 12 || (await letters(file.byteLength - 4)) !== "PAR1") {
+  if (size < 12 || (await letters(size - 4)) !== "PAR1") {
     throw new IsonormError(
       "ISO_DATA_TRUNCATED",
-      `${path} is cut off: its ${file.byteLength} bytes do not end with PAR1, as those of a whole Parquet file do`,
+      `${path} is cut off: its ${size} bytes do not end with PAR1, as those of a whole Parquet file do`,
       "Download or copy the file again",
     );
   }
@@ -162,6 +151,8 @@ function damaged(path: string, reason: string, cause?: unknown): IsonormError {
     "ISO_DATA_FORMAT",
     `${path} cannot be read as Parquet: ${reason}`,
     "Write or download the file again",
-    { cause },
+    {
+      cause,
+    },
   );
 }
