@@ -1,4 +1,4 @@
-/** What is taken for granted before the first training, in one place. `docs/evidence/search.md` compares it with measurements. */
+/** What is taken for granted before the first training, in one place. */
 export const prior = {
   /** Standard deviation of the optimum around the default ELR, octaves. One default served networks of three kinds (design, section 5), so three octaves are wide. */
   optimumSpread: 3,
