@@ -11,7 +11,6 @@ export * from "./core.js";
 export { decodeImage, isImageName } from "./images/decode.js";
 export type { UnreadableImage } from "./images/packed-images.js";
 export { joinDatasets } from "./join.js";
-export { openForModel, readTableRows, type TrainedInput, type UnlabelledDataset } from "./open/conform.js";
 export { detectData, type FoundData } from "./open/detect.js";
 export {
   type ClassifierData,

@@ -5,10 +5,8 @@ import { describe, expect, it } from "vitest";
 import { countClasses } from "../splits.js";
 import { inputStatistics } from "../statistics.js";
 import { idxPair } from "../testing/idx.js";
-import { orange, plain } from "../testing/images.js";
 import { recordsOf } from "../testing/records.js";
 import { expectFailure, temporaryFolder } from "../testing/temporary.js";
-import { openForModel } from "./conform.js";
 import { openData } from "./open.js";
 import { arrays, csv, idx, imageFolder, parquet } from "./sources.js";
 
@@ -216,40 +214,6 @@ describe("openData", () => {
     { concurrency: 0 },
   ])("refuses the options %j", async (options) => {
     await expectFailure(openData(digits, options), "ISO_ARGUMENT");
-  });
-});
-
-describe("openForModel", () => {
-  it("opens the test split of data that has one, else all of it, with the model's classes", async () => {
-    const model = await openData(table(40));
-    table(10, "split/train.csv");
-    table(6, "split/test.csv");
-    expect((await openForModel(join(root, "split"), model.train)).size).toBe(6);
-    expect((await openForModel(join(root, "split"), model.train, { split: "train" })).size).toBe(10);
-    const whole = await openForModel(temporary.write("reversed.csv", "x,label\n1,q\n2,p\n"), model.train);
-    expect([recordsOf(whole), [...whole.labels]]).toEqual([
-      [[1], [2]],
-      [1, 0],
-    ]);
-  });
-
-  it("scales images as the model's were", async () => {
-    for (const name of ["a", "b"]) temporary.write(`images/${name}/x.png`, await plain(9, 9, orange).png().toBuffer());
-    const input = { kind: "image", height: 2, width: 3, channels: 3 } as const;
-    const dataset = await openForModel(join(root, "images"), { input, classes: ["a", "b", "c"] }, { cacheDir });
-    expect(recordsOf(dataset)[1]).toEqual([
-      200, 100, 50, 200, 100, 50, 200, 100, 50, 200, 100, 50, 200, 100, 50, 200, 100, 50,
-    ]);
-  });
-
-  it("refuses classes that the model does not know, and data of another kind", async () => {
-    const { train } = await openData(table(40));
-    const other = temporary.write("other.csv", "x,label\n1,q\n2,new\n");
-    await expectFailure(openForModel(other, train), "ISO_DATA_FORMAT", "does not know: new");
-    for (const [name, content] of Object.entries(idxPair(4))) temporary.write(`idx/${name}`, content);
-    await expectFailure(openForModel(join(root, "idx"), train), "ISO_DATA_FORMAT", "takes rows of a table");
-    const image = { input: { kind: "image", height: 28, width: 28, channels: 1 }, classes: ["3", "5"] } as const;
-    await expectFailure(openForModel(join(root, "idx"), image), "ISO_DATA_FORMAT", "3x2", "28x28");
   });
 });
 

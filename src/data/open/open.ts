@@ -110,7 +110,7 @@ interface SplitDataset {
 }
 
 /** The labels of a given split as indices into the training part's classes. */
-export function labelsIn(part: Part, classes: readonly string[]): Int32Array {
+function labelsIn(part: Part, classes: readonly string[]): Int32Array {
   const index = part.classes.map((name) => classes.indexOf(name));
   const unknown = index.indexOf(-1);
   if (unknown >= 0) {

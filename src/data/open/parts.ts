@@ -96,7 +96,7 @@ async function sameForm(found: FoundData, option: string, path: string): Promise
 }
 
 /** Of a data set named for one split, the part that is meant: that split if it has it, else its training part, else whatever it has. */
-export function meantPart<T>(splits: Readonly<Partial<Record<SplitName, T>>>, split: SplitName): T {
+function meantPart<T>(splits: Readonly<Partial<Record<SplitName, T>>>, split: SplitName): T {
   return (splits[split] ?? splits.train ?? splits.test ?? splits.validation)!;
 }
 

@@ -182,10 +182,8 @@ async function readRows(
       );
     }
     const { labels, classes } = labelReading.finish();
-    // Where an earlier table settled the columns, this one need not say what is a class, nor vary in every column.
+    // Where an earlier table settled the columns, this one need not vary in every column.
     const settled = [...expected.values()].every((kind) => kind === "numeric" || kind === "categorical");
-    if (label !== undefined && !settled && classes.length > 10 && classes.length > size / 2)
-      throw noClasses(path, label, classes, size);
     const summaries = readings.map((reading) => reading.summarise(size));
     const columns = summaries.map(({ summary }) => summary);
     const warnings = summaries.flatMap(({ warning }) => (warning === undefined ? [] : [warning]));

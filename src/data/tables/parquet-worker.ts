@@ -127,9 +127,9 @@ function nextAnswer(worker: Worker, patience: number): Promise<unknown> {
       reject(typeof reason === "string" ? new Error(reason) : reason);
     };
     const onMessage = ({ value, failure }: { value?: unknown; failure?: string }): void => {
-      if (failure !== undefined) return refuse(failure);
       settle();
-      resolve(value);
+      if (failure === undefined) resolve(value);
+      else reject(new Error(failure));
     };
     const onError = (error: NodeJS.ErrnoException): void =>
       refuse(

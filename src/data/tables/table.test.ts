@@ -4,7 +4,7 @@ import { compressors } from "hyparquet-compressors";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 import type { TableDescription } from "../dataset.js";
-import { readTableRows } from "../open/conform.js";
+import { openRowsForClassifier } from "../open/forClassifier.js";
 import { openData } from "../open/open.js";
 import { recordsOf } from "../testing/records.js";
 import { expectFailure, temporaryFolder } from "../testing/temporary.js";
@@ -308,7 +308,7 @@ describe("splits of a table", () => {
   });
 });
 
-describe("readTableRows", () => {
+describe("openRowsForClassifier", () => {
   const input: TableDescription = {
     kind: "table",
     numeric: ["x"],
@@ -316,7 +316,9 @@ describe("readTableRows", () => {
   };
 
   it("matches columns by name and needs no label", async () => {
-    const rows = await readTableRows(temporary.write("rows.csv", "kind,other,x\nb,?,1\nz,?,\n"), input, { cacheDir });
+    const rows = await openRowsForClassifier(temporary.write("rows.csv", "kind,other,x\nb,?,1\nz,?,\n"), input, {
+      cacheDir,
+    });
     expect(recordsOf(rows)).toEqual([
       [1, 1],
       [Number.NaN, -1],
@@ -324,17 +326,9 @@ describe("readTableRows", () => {
     expect(rows.source(1)).toContain("row 3");
   });
 
-  it("names the column that is missing", async () => {
-    await expectFailure(
-      readTableRows(temporary.write("rows.csv", "kind,other\nb,1\n"), input),
-      "ISO_DATA_FORMAT",
-      "lacks the column x",
-    );
-  });
-
   it("names the cell that is no number", async () => {
     await expectFailure(
-      readTableRows(temporary.write("rows.csv", "kind,x\nb,one\n"), input),
+      openRowsForClassifier(temporary.write("rows.csv", "kind,x\nb,one\n"), input),
       "ISO_DATA_NOT_NUMERIC",
       '"one"',
     );
@@ -342,6 +336,6 @@ describe("readTableRows", () => {
 
   it("takes a table of a single column", async () => {
     const one: TableDescription = { kind: "table", numeric: ["x"], categorical: [] };
-    expect(recordsOf(await readTableRows(temporary.write("rows.csv", "x\n3\n4\n"), one))).toEqual([[3], [4]]);
+    expect(recordsOf(await openRowsForClassifier(temporary.write("rows.csv", "x\n3\n4\n"), one))).toEqual([[3], [4]]);
   });
 });
