@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { IsonormError } from "../../errors.js";
 import type { ImageDescription } from "../dataset.js";
@@ -93,7 +93,10 @@ async function unpack(
     const cache = openCache(cacheDir);
     if (cache.warning) warnings.push(cache.warning);
     const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    packPath = join(cache.folder, `${sha256(JSON.stringify(["idx 1", path, `${size} ${mtimeNs} ${ctimeNs}`]))}.pack`);
+    packPath = join(
+      cache.folder,
+      `${sha256(JSON.stringify(["idx 1", await realpath(path), `${size} ${mtimeNs} ${ctimeNs}`]))}.pack`,
+    );
     const found = openPack(packPath, memoryLimit);
     if (found) {
       await chunks.return(undefined);

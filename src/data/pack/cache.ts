@@ -10,15 +10,19 @@ export interface Cache {
   readonly warning: string | undefined;
 }
 
+/** The cache folder as it is wanted: the given one, else $XDG_CACHE_HOME/isonorm, else ~/.cache/isonorm. It need not exist. */
+export function wantedCacheFolder(given?: string): string {
+  const { XDG_CACHE_HOME: xdg } = process.env;
+  return given ?? join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "isonorm");
+}
+
 /**
- * The cache folder: the given one, else $XDG_CACHE_HOME/isonorm, else ~/.cache/isonorm; where that cannot be written to, a folder of the user's own in the
- * system's folder for temporary files.
+ * The wanted cache folder, made where needed; where it cannot be written to, a folder of the user's own in the system's folder for temporary files.
  *
  * @throws ISO_OUT_NOT_WRITABLE where neither can be
  */
 export function openCache(given?: string): Cache {
-  const { XDG_CACHE_HOME: xdg } = process.env;
-  const wanted = given ?? join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "isonorm");
+  const wanted = wantedCacheFolder(given);
   const refused = tryFolder(wanted);
   if (refused === undefined) return { folder: wanted, warning: undefined };
   const spare = join(tmpdir(), `isonorm-cache-${userInfo().uid}`);

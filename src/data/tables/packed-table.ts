@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { IsonormError } from "../../errors.js";
 import { type DataOptions, defaultMemoryLimit } from "../options.js";
-import { openCache } from "../pack/cache.js";
+import { openCache, wantedCacheFolder } from "../pack/cache.js";
 import { collectRecords } from "../pack/collect.js";
 import { sha256 } from "../pack/digest.js";
 import { openPack } from "../pack/pack.js";
@@ -69,16 +69,16 @@ export async function readTable(path: string, form: TableForm | undefined, optio
 
   const { size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
   const identity = [await realpath(path), `${size} ${mtimeNs} ${ctimeNs}`, label, [...expected], options.noHeader];
+  const packName = `${sha256(JSON.stringify(["table 1", ...identity]))}.pack`;
   let cacheWarning: string | undefined;
   const packPath = (): string => {
     const cache = openCache(options.cacheDir);
     cacheWarning = cache.warning;
-    return join(cache.folder, `${sha256(JSON.stringify(["table 1", ...identity]))}.pack`);
+    return join(cache.folder, packName);
   };
-  // A text cell takes one byte at least, a record four bytes a cell: a small file cannot have a pack.
-  const mayBePacked = Number(size) * 1000 > memoryLimit;
-  const found = mayBePacked ? openTablePack(packPath(), memoryLimit) : undefined;
-  const read = found ?? (await readRows(path, reader, label, expected, Number(size), packPath, options));
+  const read =
+    openTablePack(join(wantedCacheFolder(options.cacheDir), packName), memoryLimit) ??
+    (await readRows(path, reader, label, expected, Number(size), packPath, options));
   const { store, digest, labels, meta } = read;
   const { columns, classes, skipped, warnings } = meta;
   if (options.strict && label !== undefined && skipped.length > 0) {
