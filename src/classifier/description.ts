@@ -26,6 +26,8 @@ const provenance = z.object({
   elr: z.number(),
   scale: z.number(),
   seed: z.number(),
+  /** Of the splits, where it is not the training's own. */
+  splitSeed: z.number().optional(),
   epochs: z.number(),
   /** SHA-256 of the data it was trained on. */
   dataHash: z.string(),

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { z } from "zod";
 import { IsonormError } from "../errors.js";
-import type { DataSettings } from "../run/runFolder.js";
+import type { DataSettings } from "../run/record.js";
 import type { trainSettings } from "../train/settings.js";
 
 /** The options that every command which trains has. Texts only: values are read by {@link readTrainingOptions}. */

@@ -1,6 +1,6 @@
 import { type ArrayData, detectData } from "../data/index.js";
 import { IsonormError } from "../errors.js";
-import type { DataSettings } from "./runFolder.js";
+import type { DataSettings } from "./record.js";
 
 /** Data to train on: where it lies and how it is to be read. Plain data; the process that trains opens it. */
 export type DataSource =

@@ -11,7 +11,8 @@ import {
 } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import type { Classifier } from "./classifier.js";
-import { type DataSettings, isRunFolder, readRun } from "./runFolder.js";
+import type { DataSettings } from "./record.js";
+import { isRunFolder, readRecord } from "./runFolder.js";
 
 export interface EvaluationData extends ClassifierData {
   /** Whether it is the data that the classifier was trained on, whose splits are told apart. */
@@ -30,7 +31,7 @@ export async function openEvaluationData(
   options: ClassifierDataOptions = {},
 ): Promise<EvaluationData> {
   const folder = dirname(classifier.path);
-  const trainedWith = isRunFolder(folder) ? readRun(folder).data : undefined;
+  const trainedWith = isRunFolder(folder) ? readRecord(folder).data : undefined;
   const { split, ...asked } = options;
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   const splits = await reopen(classifier, path, trainedWith, given);
@@ -58,7 +59,7 @@ async function reopen(
   const { path: _, strict: _strict, ...settings } = trainedWith ?? { path };
   let splits: Splits;
   try {
-    splits = await openData(path, { seed: provenance.seed, ...settings, ...asked });
+    splits = await openData(path, { seed: provenance.splitSeed ?? provenance.seed, ...settings, ...asked });
   } catch (error) {
     // Data that cannot be trained on, for instance with one class, may still be evaluated.
     if (error instanceof IsonormError) return undefined;

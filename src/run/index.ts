@@ -3,18 +3,14 @@ export { type ArraySource, type DataSource, type DataSourceOptions, data } from 
 export { type EvaluationData, openEvaluationData } from "./evaluationData.js";
 export type { DoneEvent, Score, TrainingEvent } from "./events.js";
 export type { TrainingJob } from "./job.js";
-export {
-  type DataSettings,
-  dataSettings,
-  isRunFolder,
-  newRunFolder,
-  RunFolder,
-  type RunRecord,
-  readRun,
-  runFiles,
-} from "./runFolder.js";
+export { closeSplits, openJobData } from "./jobData.js";
+export { estimateMemory } from "./memory.js";
+export { Ongoing } from "./ongoing.js";
+export { type PlannedTraining, planTraining } from "./plan.js";
+export { type DataSettings, dataSettings, type RunRecord, type SearchRecord } from "./record.js";
+export { isRunFolder, newRunFolder, RunFolder, readRecord, readRun, runFiles } from "./runFolder.js";
 export type { ServedBatch } from "./served.js";
 export { type RunTrainingOptions, runTraining } from "./spawn.js";
 export type { TableRow } from "./tableRows.js";
-export { type TrainedRun, Training, type TrainOptions, train } from "./training.js";
+export { architectureSettings, type TrainedRun, Training, type TrainOptions, train } from "./training.js";
 export { packageVersion, versions } from "./versions.js";

@@ -1,21 +1,17 @@
 import { createHash } from "node:crypto";
 import { InferenceSession } from "onnxruntime-node";
 import { exportClassifier, type Provenance } from "../classifier/index.js";
-import {
-  type ArraySplits,
-  arrays,
-  type InputStatistics,
-  inputStatistics,
-  openData,
-  type Splits,
-} from "../data/index.js";
+import { type ArraySplits, type InputStatistics, inputStatistics, type Splits } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
+import type { TrainingReport } from "../report/index.js";
 import { freshProgress, type StateEvaluator, type TrainingOutcome, type TrainSettings, train } from "../train/index.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
+import { closeSplits, openJobData } from "./jobData.js";
 import { type PreparedTraining, prepareTraining } from "./prepare.js";
-import { type DataSettings, RunFolder, type RunRecord } from "./runFolder.js";
+import type { DataSettings, RunRecord } from "./record.js";
+import { RunFolder } from "./runFolder.js";
 import { evaluateServed } from "./served.js";
 import { trainingReport } from "./trainingReport.js";
 import { packageVersion, versions } from "./versions.js";
@@ -38,6 +34,8 @@ export interface TrainingJob {
 
 export interface JobHooks {
   emit(event: TrainingEvent): void;
+  /** Gets the report's content too, where one is written. */
+  report?(report: TrainingReport): void;
   stopRequested(): boolean;
 }
 
@@ -56,11 +54,11 @@ export async function runJob(job: TrainingJob, hooks: JobHooks): Promise<void> {
   const folder = new RunFolder(job.out);
   const previous = job.resume && folder.hasRun() ? folder.readRun() : undefined;
   try {
-    const splits = await openJobData(job, hooks);
+    const splits = await openJobData(job, hooks.emit);
     try {
       await trainOn(splits, job, hooks, folder, previous);
     } finally {
-      for (const split of [splits.train, splits.validation, splits.test]) split?.close();
+      closeSplits(splits);
     }
   } catch (error) {
     folder.removeIfEmpty();
@@ -113,12 +111,13 @@ async function trainOn(
     model: prepared.modelName,
     parameters: prepared.parameters,
     classes: splits.train.classes,
+    dataHash: splits.hash,
     examples: record.examples,
     elr: settings.elr,
     lr: settings.lr,
     scale: prepared.scale,
     epochs: plan.totalSteps / plan.stepsPerEpoch,
-    batchSize: prepared.batchSize,
+    batchSize: prepared.batches.batchSize,
     steps: plan.totalSteps,
     stepsDone: start.progress.step,
     seed: settings.seed,
@@ -166,6 +165,7 @@ async function trainOn(
     prepared,
     outcome,
     evaluator: plan.evaluator,
+    hooks,
   });
   if (outcome.status === "diverged") throw diverged(outcome, settings, job.out);
   hooks.emit(done);
@@ -180,6 +180,7 @@ interface Ending {
   readonly prepared: PreparedTraining;
   readonly outcome: TrainingOutcome;
   readonly evaluator: StateEvaluator;
+  readonly hooks: JobHooks;
 }
 
 /**
@@ -205,6 +206,7 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
       elr: settings.elr,
       scale: prepared.scale,
       seed: settings.seed,
+      ...(job.data.seed === undefined ? {} : { splitSeed: job.data.seed }),
       epochs: outcome.keptEpoch,
       dataHash: splits.hash,
     };
@@ -251,7 +253,9 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
   if (job.finish) {
     // Loaded here: its chart library takes a while, and bad input must be refused at once.
     const { renderTrainingReport } = await import("../report/index.js");
-    folder.writeReport(renderTrainingReport(trainingReport({ ...ending, record: finished, validation, test })));
+    const report = trainingReport({ ...ending, record: finished, validation, test });
+    folder.writeReport(renderTrainingReport(report));
+    ending.hooks.report?.(report);
   }
   // Last: a run whose record says it is done has all its files.
   folder.writeRun(finished);
@@ -260,16 +264,6 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
 
 function score({ accuracy, loss, macro }: Evaluation): DoneEvent["validation"] {
   return { accuracy, loss, macroF1: macro.f1 };
-}
-
-async function openJobData(job: TrainingJob, hooks: JobHooks): Promise<Splits> {
-  if (job.arrays) return arrays({ ...job.arrays, seed: job.data.seed ?? job.settings.seed });
-  const { path, ...options } = job.data;
-  return openData(path, {
-    seed: job.settings.seed,
-    ...options,
-    onProgress: (done, total) => hooks.emit({ event: "preparing", what: "data", done, total }),
-  });
 }
 
 function diverged(outcome: TrainingOutcome, settings: TrainSettings, out: string): IsonormError {

@@ -13,13 +13,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { IsonormError } from "../errors.js";
 import { writeFileAtomically } from "../files/index.js";
-import {
-  type Checkpoint,
-  decodeCheckpoint,
-  type EpochRecord,
-  encodeCheckpoint,
-  resolvedTrainSettings,
-} from "../train/index.js";
+import { type Checkpoint, decodeCheckpoint, type EpochRecord, encodeCheckpoint } from "../train/index.js";
+import { anyRunRecord, type RunRecord, type SearchRecord } from "./record.js";
 
 /** The files of a run folder. */
 export const runFiles = {
@@ -29,54 +24,6 @@ export const runFiles = {
   model: "model.onnx",
   report: "report.html",
 } as const;
-
-/** How the data was given: what `openData` takes, as far as it decides what is learned. */
-export const dataSettings = z.strictObject({
-  path: z.string(),
-  validation: z.union([z.number(), z.string()]).optional(),
-  test: z.union([z.number(), z.string()]).optional(),
-  label: z.string().optional(),
-  strict: z.boolean().optional(),
-  noHeader: z.boolean().optional(),
-  imageSize: z.object({ height: z.int().positive(), width: z.int().positive() }).optional(),
-  categorical: z.array(z.string()).optional(),
-  /** Of the splits, where it is not the training's own: all trials of a search share one. */
-  seed: z.int().nonnegative().optional(),
-});
-
-export type DataSettings = z.output<typeof dataSettings>;
-
-const score = z.object({ accuracy: z.number(), loss: z.number().nullable(), macroF1: z.number() });
-
-/** run.json: everything that decided a run, and how it ended. */
-export const runRecord = z.object({
-  format: z.literal(1),
-  command: z.literal("train"),
-  version: z.string(),
-  versions: z.record(z.string(), z.string()),
-  createdAt: z.string(),
-  data: dataSettings,
-  dataHash: z.string(),
-  classes: z.array(z.string()),
-  examples: z.object({ train: z.int(), validation: z.int(), test: z.int() }),
-  /** As asked for, with "auto" and defaults resolved. */
-  settings: resolvedTrainSettings,
-  device: z.string(),
-  threads: z.int().positive(),
-  status: z.enum(["running", "interrupted", "done", "stopped early", "diverged"]),
-  results: z
-    .object({
-      validation: score,
-      test: score.nullable(),
-      bestEpoch: z.number(),
-      examplesPerSecond: z.number(),
-      seconds: z.number(),
-      peakMemoryBytes: z.number(),
-    })
-    .nullable(),
-});
-
-export type RunRecord = z.output<typeof runRecord>;
 
 /** One run's folder. Every file is replaced as a whole or not at all. */
 export class RunFolder {
@@ -110,12 +57,12 @@ export class RunFolder {
     return existsSync(this.file("run"));
   }
 
-  /** Throws ISO_CHECKPOINT_MALFORMED where run.json cannot be read. */
+  /** Throws ISO_CHECKPOINT_MALFORMED where run.json cannot be read, ISO_ARGUMENT where it is a search's. */
   readRun(): RunRecord {
     return readRun(this.path);
   }
 
-  writeRun(record: RunRecord): void {
+  writeRun(record: RunRecord | SearchRecord): void {
     this.#write("run", new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`));
   }
 
@@ -183,11 +130,11 @@ export function isRunFolder(path: string): boolean {
   return existsSync(join(path, runFiles.run));
 }
 
-/** Throws ISO_CHECKPOINT_MALFORMED where the folder's run.json is missing or cannot be read. */
-export function readRun(folder: string): RunRecord {
+/** The record of a run of either command. Throws ISO_CHECKPOINT_MALFORMED where the folder's run.json is missing or cannot be read. */
+export function readRecord(folder: string): RunRecord | SearchRecord {
   const path = join(folder, runFiles.run);
   try {
-    return runRecord.parse(JSON.parse(readFileSync(path, "utf8")));
+    return anyRunRecord.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (cause) {
     throw new IsonormError(
       "ISO_CHECKPOINT_MALFORMED",
@@ -196,6 +143,17 @@ export function readRun(folder: string): RunRecord {
       { cause },
     );
   }
+}
+
+/** The record of a training. Throws as `readRecord`, and ISO_ARGUMENT where it is a search's. */
+export function readRun(folder: string): RunRecord {
+  const record = readRecord(folder);
+  if (record.command === "train") return record;
+  throw new IsonormError(
+    "ISO_ARGUMENT",
+    `${folder} holds a search, not a training`,
+    `Go on with it by isonorm search --resume ${folder}`,
+  );
 }
 
 function reason(cause: unknown): string {

@@ -3,14 +3,20 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { IsonormError } from "../errors.js";
+import type { TrainingReport } from "../report/index.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
 import type { TrainingJob } from "./job.js";
 
 /** What the parent tells the worker. */
 export type WorkerMessage = { readonly kind: "job"; readonly job: TrainingJob } | { readonly kind: "stop" };
 
+/** What the worker tells. */
+export type WorkerEvent = TrainingEvent | { readonly event: "report"; readonly report: TrainingReport };
+
 export interface RunTrainingOptions {
   readonly onEvent?: (event: TrainingEvent) => void;
+  /** Gets the content of the report that a job writes which is to finish. */
+  readonly onReport?: (report: TrainingReport) => void;
   /** Aborting asks the worker to stop with a checkpoint; the promise then rejects with ISO_INTERRUPTED. */
   readonly signal?: AbortSignal;
 }
@@ -33,7 +39,11 @@ export async function runTraining(job: TrainingJob, options: RunTrainingOptions 
       worker.once("error", reject);
       worker.once("close", (code, signal) => resolve({ code, signal }));
     });
-    worker.on("message", (event: TrainingEvent) => {
+    worker.on("message", (event: WorkerEvent) => {
+      if (event.event === "report") {
+        options.onReport?.(event.report);
+        return;
+      }
       last = event;
       options.onEvent?.(event);
     });

@@ -7,6 +7,7 @@ import { parseTrainSettings, type trainSettings } from "../train/index.js";
 import { Classifier } from "./classifier.js";
 import { type DataSource, data as sources } from "./dataSource.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
+import { Ongoing } from "./ongoing.js";
 import { newRunFolder, RunFolder } from "./runFolder.js";
 import { runTraining } from "./spawn.js";
 
@@ -48,50 +49,9 @@ export function train(options: TrainOptions): Training {
 }
 
 /** A training under way: a promise of its result that can also be iterated for its events. */
-export class Training implements PromiseLike<TrainedRun>, AsyncIterable<TrainingEvent> {
-  readonly #result: Promise<TrainedRun>;
-  readonly #events: TrainingEvent[] = [];
-  #wake: () => void = () => {};
-  #ended = false;
-
+export class Training extends Ongoing<TrainedRun, TrainingEvent> {
   constructor(options: TrainOptions) {
-    this.#result = start(options, (event) => {
-      this.#events.push(event);
-      this.#wake();
-    }).finally(() => {
-      this.#ended = true;
-      this.#wake();
-    });
-    // Whoever only iterates gets the error from the iteration.
-    this.#result.catch(() => {});
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: a training is awaited like a promise
-  then<A = TrainedRun, B = never>(
-    onFulfilled?: ((run: TrainedRun) => A | PromiseLike<A>) | null,
-    onRejected?: ((error: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#result.then(onFulfilled, onRejected);
-  }
-
-  /** All events from the start on. Ends with the training; throws what the training throws. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<TrainingEvent> {
-    for (let next = 0; ; ) {
-      if (next < this.#events.length) {
-        yield this.#events[next++]!;
-      } else if (this.#ended) {
-        await this.#result;
-        return;
-      } else {
-        const previous = this.#wake;
-        await new Promise<void>((resolve) => {
-          this.#wake = () => {
-            previous();
-            resolve();
-          };
-        });
-      }
-    }
+    super((record) => start(options, record));
   }
 }
 
@@ -139,7 +99,7 @@ async function start(options: TrainOptions, record: (event: TrainingEvent) => vo
 }
 
 /** A built-in architecture as the settings that rebuild it in the process that trains. */
-function architectureSettings(model: Architecture | string | undefined): Partial<z.input<typeof trainSettings>> {
+export function architectureSettings(model: Architecture | string | undefined): Partial<z.input<typeof trainSettings>> {
   if (model === undefined) return {};
   if (typeof model === "string") return { model };
   const { width, hidden } = model.settings as { width?: number; hidden?: number[] };

@@ -4,7 +4,7 @@ import type { Evaluation, Mistake } from "../metrics/index.js";
 import type { ReportedMistake, Setting, TrainingReport } from "../report/index.js";
 import type { TrainingOutcome } from "../train/index.js";
 import type { PreparedTraining } from "./prepare.js";
-import type { RunRecord } from "./runFolder.js";
+import type { RunRecord } from "./record.js";
 
 export interface ReportInput {
   readonly splits: Splits;

@@ -2,7 +2,7 @@ import { IsonormError } from "../errors.js";
 import type { TrainingEvent } from "./events.js";
 import { runJob } from "./job.js";
 import { RunFolder } from "./runFolder.js";
-import type { WorkerMessage } from "./spawn.js";
+import type { WorkerEvent, WorkerMessage } from "./spawn.js";
 
 /**
  * The process in which a training runs. Its parent sends one job and may ask it to stop; it sends events and ends with `done`,
@@ -29,7 +29,11 @@ process.on("message", (message: WorkerMessage) => {
 async function work(job: Parameters<typeof runJob>[0]): Promise<void> {
   folder = job.out;
   try {
-    await runJob(job, { emit: send, stopRequested: () => stopRequested });
+    await runJob(job, {
+      emit: send,
+      report: (report) => send({ event: "report", report }),
+      stopRequested: () => stopRequested,
+    });
   } catch (error) {
     send(asEvent(error));
   }
@@ -50,7 +54,7 @@ async function end(): Promise<void> {
 
 const underWay = new Set<Promise<void>>();
 
-function send(event: TrainingEvent): void {
+function send(event: WorkerEvent): void {
   if (event.event === "start") begun = true;
   if (!process.connected) return;
   const sent = new Promise<void>((resolve) => {

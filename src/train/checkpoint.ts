@@ -17,6 +17,7 @@ export const epochRecord = z.object({
   trainAccuracy: measured,
   validationLoss: measured,
   validationAccuracy: measured,
+  validationMacroF1: measured,
   examplesPerSecond: z.number(),
   /** Training and validation of this epoch. */
   seconds: z.number(),

@@ -148,6 +148,7 @@ export async function train(
       trainAccuracy: epoch.examples > 0 ? epoch.correct / epoch.examples : Number.NaN,
       validationLoss: validation.loss ?? Number.NaN,
       validationAccuracy: validation.accuracy,
+      validationMacroF1: validation.macro.f1,
       examplesPerSecond: trainSeconds > 0 ? epoch.examples / trainSeconds : 0,
       seconds: trainSeconds + lap(),
       skipped: epoch.skipped,
