@@ -1,5 +1,13 @@
 import { IsonormError } from "../errors.js";
-import { GraphBuilder, infer, operatorKey, sameShape, type Value } from "../graph/index.js";
+import {
+  eliminateCommonSubexpressions,
+  eliminateDeadNodes,
+  GraphBuilder,
+  infer,
+  operatorKey,
+  sameShape,
+  type Value,
+} from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { cpuRecipes } from "./cpu/index.js";
 import type { Recipe, RecipeSet, Target } from "./recipe.js";
@@ -8,13 +16,18 @@ const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgp
 
 /**
  * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
- * Values that both graphs have keep their names: inputs, outputs, initializers, and what abstract and other nodes compute.
+ * Values that both graphs have keep their names: inputs, outputs, initializers, and what abstract and other nodes compute. What no output depends on is
+ * left out, and what several recipes compute alike is computed once.
  *
  * @param graph - every input of known type and size
  * @param opsets - operator-set versions by domain; ai.onnx 21 where not given
  * @throws ISO_LOWERING_UNSUPPORTED naming operator and target, where the target has no recipe for it
  */
 export function lower(graph: Graph, target: Target, opsets?: ReadonlyMap<string, number>): Graph {
+  return eliminateCommonSubexpressions(eliminateDeadNodes(replaceAbstract(eliminateDeadNodes(graph), target, opsets)));
+}
+
+function replaceAbstract(graph: Graph, target: Target, opsets?: ReadonlyMap<string, number>): Graph {
   const b = new GraphBuilder({ opsets });
   const lowered = new Map<string, Value>();
   // Names of values that recipes make must not take those of values that come later.
@@ -36,7 +49,6 @@ export function lower(graph: Graph, target: Target, opsets?: ReadonlyMap<string,
       for (const [index, name] of node.outputs.entries()) lowered.set(name, outputs[index]!);
       continue;
     }
-    if (!node.outputs.some((name) => read.has(name))) continue;
     const results = applyRecipe(b, node, inputs, recipeFor(node, target), read);
     for (const [name, value, made] of results) {
       // A value that the recipe made takes the abstract output's name; one that it only passes on keeps its own.

@@ -10,8 +10,7 @@ export function maxPoolGrad({ b, inputs, attributes }: RecipeContext): readonly 
   const [x, , dy] = inputs as [Value, Value, Value];
   const [, indices] = b.add("MaxPool", [x], attributes, { outputNames: ["", ""] });
   const [size, count] = [elementCount(x.shape), elementCount(dy.shape)];
-  // A window without any number (all NaN or -Infinity) has a negative place, which ScatterElements would refuse; its gradient means nothing.
-  const places = b.op("Max", [b.reshape(indices!, [count]), b.int64([0])]);
+  const places = b.reshape(indices!, [count]);
   const zeros = b.expand(b.constant({ dtype: "float32", shape: [1], data: new Float32Array(1) }), [size]);
   const scattered = b.op("ScatterElements", [zeros, places, b.reshape(dy, [count])], {
     axis: int(0),
