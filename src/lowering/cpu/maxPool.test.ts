@@ -21,11 +21,7 @@ it("of equal maxima the first takes all", async () => {
 
 it("a window without a number is no reason to stop: its first element takes all", async () => {
   for (const none of [Number.NaN, Number.NEGATIVE_INFINITY]) {
-    const [dx] = await runAbstract(
-      "MaxPoolGrad",
-      [row(none, none, none, 1), row(none, none, 1), row(10, 100, 1000)],
-      window,
-    );
-    expect([...dx!]).toEqual([10, 100, 0, 1000]);
+    const [dx] = await runAbstract("MaxPoolGrad", [row(none, none, none), row(none, none), row(10, 100)], window);
+    expect([...dx!]).toEqual([10, 100, 0]);
   }
 });
