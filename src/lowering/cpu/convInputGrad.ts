@@ -2,6 +2,7 @@ import { attributeInts, type GraphBuilder, type Value } from "../../graph/index.
 import { int, ints } from "../../onnx/types.js";
 import type { RecipeContext } from "../recipe.js";
 import { all, type ConvolutionShape, convolutionShape, padSpatial, product } from "../shared/convolution.js";
+import { transposeMerged } from "../shared/transpose.js";
 
 export type ConvInputGradChoice = "flipped" | "transposed";
 
@@ -79,7 +80,7 @@ function flipAndExchange(b: GraphBuilder, w: Value, { channels, maps, group, ker
   const [inChannels, outMaps] = [channels / group, maps / group];
   const reversed = size === 1 ? w : b.matMul(b.reshape(w, [maps * inChannels, size]), exchangeMatrix(b, size));
   const byGroup = b.reshape(reversed, [group, outMaps, inChannels, size]);
-  return b.reshape(b.transpose(byGroup, [0, 2, 1, 3]), [channels, outMaps, ...kernel]);
+  return b.reshape(transposeMerged(b, byGroup, [0, 2, 1, 3]), [channels, outMaps, ...kernel]);
 }
 
 function exchangeMatrix(b: GraphBuilder, size: number): Value {

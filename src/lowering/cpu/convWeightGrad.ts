@@ -2,6 +2,7 @@ import type { GraphBuilder, Value } from "../../graph/index.js";
 import { int, ints } from "../../onnx/types.js";
 import type { RecipeContext } from "../recipe.js";
 import { type ConvolutionShape, convolutionShape, padSpatial, product, stridedSlice } from "../shared/convolution.js";
+import { transposeMerged } from "../shared/transpose.js";
 import { type ConvWeightGradChoice, chooseConvWeightGrad } from "./chooseConvWeightGrad.js";
 import { columnProducts, placeProducts } from "./depthwiseWeightGrad.js";
 
@@ -60,11 +61,12 @@ function convolution(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionSha
   const spatial = (first: number) => input.map((_, axis) => first + axis);
   const timesChannels = (list: readonly number[]) => list.with(last, list[last]! * inChannels);
 
-  const byGroup = b.reshape(x, [images, group, inChannels, ...input]);
-  const channelsLast = b.transpose(byGroup, [1, 0, ...spatial(3), 2]);
+  // In two steps, each of which moves blocks or one axis; both at once would go element by element.
+  const byGroup = transposeMerged(b, b.reshape(x, [images, group, inChannels, ...input]), [1, 0, 2, ...spatial(3)]);
+  const channelsLast = transposeMerged(b, byGroup, [0, 1, ...spatial(3), 2]);
   const source = b.reshape(channelsLast, [1, group * images, ...timesChannels(input)]);
   const byPart = b.reshape(dy, [parts, images / parts, group, outMaps, ...output]);
-  const kernels = b.reshape(b.transpose(byPart, [2, 0, 3, 1, ...spatial(4)]), [
+  const kernels = b.reshape(transposeMerged(b, byPart, [2, 0, 3, 1, ...spatial(4)]), [
     parts * maps,
     images / parts,
     ...output,
@@ -87,7 +89,7 @@ function convolution(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionSha
   const byMap = b.reshape(result, [group, parts, outMaps, ...met, inChannels]);
   const summed = parts === 1 ? b.reshape(byMap, [maps, ...met, inChannels]) : sumOverParts(b, byMap, maps);
   const gradient = stridedSlice(b, summed, [...first, 0], [...step, 1], [...kernel, inChannels]);
-  return b.transpose(gradient, [0, last + 2, ...spatial(1)]);
+  return transposeMerged(b, gradient, [0, last + 2, ...spatial(1)]);
 }
 
 function sumOverParts(b: GraphBuilder, byMap: Value, maps: number): Value {
@@ -108,11 +110,9 @@ function productPerImage(b: GraphBuilder, x: Value, dy: Value, shape: Convolutio
 function oneProduct(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape): Value {
   const { images, channels, maps, group, kernel } = shape;
   const positions = product(shape.output);
-  const left = b.transpose(b.reshape(dy, [images, group, maps / group, positions]), [1, 2, 0, 3]);
-  const right = b.transpose(
-    b.reshape(readPositions(b, x, shape), [images, group, channels / group, positions]),
-    [1, 0, 3, 2],
-  );
+  const left = transposeMerged(b, b.reshape(dy, [images, group, maps / group, positions]), [1, 2, 0, 3]);
+  const read = b.reshape(readPositions(b, x, shape), [images, group, channels / group, positions]);
+  const right = transposeMerged(b, transposeMerged(b, read, [1, 0, 2, 3]), [0, 1, 3, 2]);
   const products = b.matMul(
     b.reshape(left, [group, maps / group, images * positions]),
     b.reshape(right, [group, images * positions, channels / group]),

@@ -1,6 +1,7 @@
 import type { GraphBuilder, Value } from "../../graph/index.js";
 import { int, type Tensor } from "../../onnx/types.js";
 import { type ConvolutionShape, offsets, padSpatial, product, stridedSlice } from "../shared/convolution.js";
+import { transposeMerged } from "../shared/transpose.js";
 
 /**
  * Depthwise convolutions (C = group). A channel's gradient has few elements, each a sum over all images and positions: as a convolution or as one matrix
@@ -31,7 +32,7 @@ export function columnProducts(b: GraphBuilder, x: Value, dy: Value, shape: Conv
   const rows = rowAxes.map((axis) => output[axis]!);
   const [width, outWidth] = [input.at(-1)!, output.at(-1)!];
 
-  const byChannel = b.transpose(b.reshape(dy, [images, channels, perChannel, ...output]), [
+  const byChannel = transposeMerged(b, b.reshape(dy, [images, channels, perChannel, ...output]), [
     1,
     0,
     ...rowAxes.map((axis) => axis + 3),
@@ -43,7 +44,7 @@ export function columnProducts(b: GraphBuilder, x: Value, dy: Value, shape: Conv
     [0, 2, 1],
   );
 
-  const channelsFirst = b.transpose(x, [1, 0, ...input.map((_, axis) => axis + 2)]);
+  const channelsFirst = transposeMerged(b, x, [1, 0, ...input.map((_, axis) => axis + 2)]);
   const padded = padSpatial(b, channelsFirst, [...padsBegin.slice(0, -1), 0], [...padsEnd.slice(0, -1), 0]);
   const lastAxis = { ...shape, input: [width], output: [outWidth], kernel: kernel.slice(-1) };
   const picked = offsets(kernel.slice(0, -1)).map((offset) => {
