@@ -1,9 +1,9 @@
-import { preprocessPrefix, readDescription, serving } from "../classifier/index.js";
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import { analyseScaleInvariance, norms, scaleInvariantLinearAttributes, type WeightProof } from "../method/index.js";
+import { analyseScaleInvariance, norms, type WeightProof } from "../method/index.js";
 import { elementCount, type Model, type Tensor, type ValueInfo } from "../onnx/index.js";
 import type { CreateSession } from "../train/index.js";
+import { asTrained } from "./asTrained.js";
 import { type NumericalProof, proveByNumbers } from "./numbers.js";
 
 /** One weight, its norm, and both proofs. */
@@ -30,19 +30,16 @@ const batchSize = 8;
 /**
  * Looks at every weight of a model: which are scale-invariant by the graph, and whether the numbers say the same.
  *
- * A classifier exported by isonorm is looked at as it was trained: the folded weight of its last layer is that of the scale-invariant linear layer.
+ * A classifier exported by isonorm is looked at as it was trained (see {@link asTrained}).
  */
 export async function inspectModel(exported: Model, createSession: CreateSession): Promise<Inspection> {
-  const model = unfold(exported);
-  const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" }).filter(
-    ({ name }) => !name.startsWith(preprocessPrefix),
-  );
+  const model = asTrained(exported);
+  const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" });
   let numbers: ReadonlyMap<string, NumericalProof> = new Map();
   let withoutNumbers: string | undefined;
   try {
-    const inputs = new Map(model.graph.inputs.map((input) => [input.name, randomInput(input, exported)]));
-    const names = proofs.map(({ name }) => name);
-    numbers = await proveByNumbers(model, names, inputs, createSession);
+    const inputs = new Map(model.graph.inputs.map((input) => [input.name, randomInput(input)]));
+    numbers = await proveByNumbers(model, proofs, inputs, createSession);
   } catch (error) {
     if (!(error instanceof IsonormError)) throw error;
     withoutNumbers = `${error.code}: ${error.message}`;
@@ -60,32 +57,8 @@ export async function inspectModel(exported: Model, createSession: CreateSession
   return { weights, parameters, withoutNumbers };
 }
 
-/** Undoes the folding of an exported classifier's last layer; other models stay as they are. */
-function unfold(model: Model): Model {
-  if (!model.metadata.has("isonorm.provenance")) return model;
-  const { scale } = readDescription(model).provenance;
-  const { nodes, initializers, outputs } = model.graph;
-  const folded = nodes.findLast(
-    ({ op, inputs }) => op === "Gemm" && inputs.length === 2 && initializers.has(inputs[1]!),
-  );
-  const attributes = scaleInvariantLinearAttributes({ scale });
-  return {
-    ...model,
-    opsets: new Map([...model.opsets, ["isonorm", 1]]),
-    graph: {
-      ...model.graph,
-      nodes: nodes
-        .filter((node) => node.outputs[0] !== serving.probabilities)
-        .map((node) =>
-          node === folded ? { ...node, op: "ScaleInvariantLinear", domain: "isonorm", attributes } : node,
-        ),
-      outputs: outputs.filter(({ name }) => name === serving.logits),
-    },
-  };
-}
-
-/** Something to run a network on: normal numbers, pixels, category names. */
-function randomInput(input: ValueInfo, model: Model): Tensor {
+/** Something to run a network on: normal numbers, or pixels. */
+function randomInput(input: ValueInfo): Tensor {
   const shape = (input.shape ?? []).map((size, axis) => {
     if (typeof size === "number") return size;
     if (axis === 0) return batchSize;
@@ -102,15 +75,6 @@ function randomInput(input: ValueInfo, model: Model): Tensor {
       return { dtype: "float32", shape, data: Float32Array.from({ length }, () => random.normal()) };
     case "uint8":
       return { dtype: "uint8", shape, data: Uint8Array.from({ length }, () => random.int(256)) };
-    case "string": {
-      const { input: description } = readDescription(model);
-      const columns = description.kind === "table" ? description.categorical : [];
-      const data = Array.from({ length }, (_, index) => {
-        const { categories } = columns[index % columns.length]!;
-        return categories[random.int(Math.max(1, categories.length))] ?? "";
-      });
-      return { dtype: "string", shape, data };
-    }
     default:
       throw new IsonormError(
         "ISO_ONNX_UNSUPPORTED",

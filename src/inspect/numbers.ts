@@ -1,10 +1,15 @@
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { differentiate } from "../autodiff/index.js";
 import { Random } from "../data/core.js";
-import { GraphBuilder, inline, type Value } from "../graph/index.js";
+import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers, type Value } from "../graph/index.js";
 import { lower } from "../lowering/index.js";
-import { expandScaleInvariantLinear, radialComponent, relativeOutputChange } from "../method/index.js";
-import { elementCount, encode, type Model, type Tensor } from "../onnx/index.js";
+import {
+  expandScaleInvariantLinear,
+  radialComponent,
+  relativeOutputChange,
+  type WeightProof,
+} from "../method/index.js";
+import { elementCount, encode, float, type Graph, type Model, type Node, type Tensor } from "../onnx/index.js";
 import { type CreateSession, TrainingForm } from "../train/index.js";
 
 /** What the numbers say of one weight. */
@@ -15,20 +20,37 @@ export interface NumericalProof {
   readonly radial: number;
   /** The outputs do not depend on the weight at all, as on a bias that a normalisation subtracts again: what is left is rounding. */
   readonly inert: boolean;
-  /** Change and radial component are small enough for float32 and a normalisation's epsilon, and the weight is not inert. */
+  /** Change and radial component are no more than rounding in float32, and the weight is not inert. */
   readonly scaleInvariant: boolean;
 }
 
-/** Above it, a change of the outputs is no rounding and no epsilon. */
+/** Above it, a change of the outputs is no rounding. */
 export const largestInvariantChange = 1e-3;
 export const largestInvariantRadial = 1e-3;
 /** Below this share of the largest ||W|| ||dL/dW||, a gradient is the rounding error of sums that cancel: those of float32 leave about 1e-7. */
 const largestInertShare = 1e-5;
 
 /**
+ * In place of each normalisation's epsilon. Networks are scale-invariant up to their epsilons, and one of 1e-3 (MobileNetV3) or next to
+ * small weights (a depthwise convolution fresh from PyTorch) changes outputs by some percent: as much as what is not invariant.
+ */
+const smallestEpsilon = 1e-12;
+const normalisations = new Set([
+  "BatchNormalization",
+  "LayerNormalization",
+  "InstanceNormalization",
+  "GroupNormalization",
+]);
+
+/** Standard deviation of what is added to gains and biases. */
+const shake = 0.1;
+
+/**
  * Shows scale invariance by number: runs the network in training form on random input with W and with 2W, and compares gradients with
- * weights. The loss is the output times fixed random coefficients. A weight whose elements are all equal, as fresh gains and biases are, is shaken first: with
- * a bias of 0 the gain before a ReLU is scale-invariant too, but only there.
+ * weights. The loss is the output times fixed random coefficients.
+ *
+ * What holds for all weights is told from what holds at the present ones by shaking gains, biases and the like: with a bias of 0, or close to it, the gain
+ * before a ReLU is scale-invariant too, but only there. Epsilons are taken to be 1e-12.
  *
  * @param weights - initializers to look at
  * @param inputs - the network's inputs by name, batch first
@@ -36,37 +58,43 @@ const largestInertShare = 1e-5;
  */
 export async function proveByNumbers(
   model: Model,
-  weights: readonly string[],
+  weights: readonly Pick<WeightProof, "name" | "role">[],
   inputs: ReadonlyMap<string, Tensor>,
   createSession: CreateSession,
 ): Promise<ReadonlyMap<string, NumericalProof>> {
-  const { graph, tracked } = compileProof(model, weights, inputs);
-  const session = await createSession(encode({ ...model, graph }));
-  try {
-    const feeds = new Map<string, OrtTensor>();
-    for (const [name, { dtype, data, shape }] of inputs)
-      feeds.set(name, new OrtTensor(dtype as "float32", data as Float32Array, shape));
-    const values = new Map(weights.map((name) => [name, generic(name, model.graph.initializers.get(name)!)]));
-    const tensor = (name: string, data: Float32Array): OrtTensor =>
-      new OrtTensor("float32", data, model.graph.initializers.get(name)!.shape);
-    for (const [name, value] of values) feeds.set(name, tensor(name, value));
-    const run = async (
-      changed: ReadonlyMap<string, OrtTensor>,
-      fetches: string[],
-    ): Promise<InferenceSession.ReturnType> => session.run(Object.fromEntries([...feeds, ...changed]), fetches);
-    const base = await run(new Map(), ["output", ...tracked.map((name) => gradientName(name))]);
-    const output = Float32Array.from(base.output!.data as Float32Array);
-    const gradient = (name: string): Float32Array => base[gradientName(name)]!.data as Float32Array;
-    const sensitivity = new Map(tracked.map((name) => [name, size(values.get(name)!) * size(gradient(name))]));
-    const largest = Math.max(...sensitivity.values());
+  const feeds: Record<string, OrtTensor> = {};
+  for (const [name, { dtype, data, shape }] of inputs)
+    feeds[name] = new OrtTensor(dtype as "float32", data as Float32Array, shape);
+  const values = new Map<string, Float32Array>();
+  const tensor = (name: string, data: Float32Array): OrtTensor =>
+    new OrtTensor("float32", data, model.graph.initializers.get(name)!.shape);
+  for (const { name, role } of weights) {
+    const own = model.graph.initializers.get(name)!.data as Float32Array;
+    values.set(name, role === "weight" ? own : shaken(name, own));
+    feeds[name] = tensor(name, values.get(name)!);
+  }
+
+  const { graph, tracked } = compileProof(
+    model,
+    weights.map(({ name }) => name),
+    inputs,
+  );
+  const base = await running(createSession, model, graph, (run) => run(feeds));
+  const output = base.output!.data as Float32Array;
+  const gradient = (name: string): Float32Array => base[gradientName(name)]!.data as Float32Array;
+  const sensitivity = new Map(tracked.map((name) => [name, size(values.get(name)!) * size(gradient(name))]));
+  const largest = Math.max(...sensitivity.values());
+
+  const forward = pruneInitializers(
+    eliminateDeadNodes({ ...graph, outputs: graph.outputs.filter(({ name }) => name === "output") }),
+  );
+  return running(createSession, model, forward, async (run) => {
     const proofs = new Map<string, NumericalProof>();
     for (const name of tracked) {
       const value = values.get(name)!;
-      const doubled = tensor(
-        name,
-        value.map((element) => 2 * element),
-      );
-      const changed = await run(new Map([[name, doubled]]), ["output"]);
+      // Exact in float32: nothing but rounding of sums of other sizes can tell the outputs of an invariant weight apart.
+      const doubled = value.map((element) => 2 * element);
+      const changed = await run({ ...feeds, [name]: tensor(name, doubled) });
       const outputChange = relativeOutputChange(output, changed.output!.data as Float32Array);
       const radial = radialComponent(value, gradient(name));
       const inert = sensitivity.get(name)! <= largestInertShare * largest;
@@ -74,17 +102,30 @@ export async function proveByNumbers(
       proofs.set(name, { outputChange, radial, inert, scaleInvariant: still && !inert });
     }
     return proofs;
+  });
+}
+
+type Run = (feeds: Readonly<Record<string, OrtTensor>>) => Promise<InferenceSession.ReturnType>;
+
+/** Gives `use` a session that runs the graph, for as long as it takes. */
+async function running<T>(
+  createSession: CreateSession,
+  model: Model,
+  graph: Graph,
+  use: (run: Run) => Promise<T>,
+): Promise<T> {
+  const session = await createSession(encode({ ...model, graph }));
+  try {
+    return await use((feeds) => session.run(feeds));
   } finally {
     await session.release();
   }
 }
 
-/** The weight's value; where all its elements are equal, with a tenth of normal noise on them. */
-function generic(name: string, weight: Tensor): Float32Array {
-  const value = weight.data as Float32Array;
-  if (value.some((element) => element !== value[0])) return value;
+/** The value with normal noise on it. */
+function shaken(name: string, value: Float32Array): Float32Array {
   const random = new Random("inspect", "shaken", name);
-  return value.map((element) => element + 0.1 * random.normal());
+  return value.map((element) => element + shake * random.normal());
 }
 
 function size(values: Float32Array): number {
@@ -103,9 +144,10 @@ function compileProof(model: Model, weights: readonly string[], inputs: Readonly
     bindings.set(name, value);
     return { name, value };
   });
+  const expanded = expandScaleInvariantLinear(model.graph, { opset: model.opsets.get("") ?? 21 });
+  const graph = { ...expanded, nodes: expanded.nodes.map(withoutEpsilon) };
   const form = new TrainingForm();
-  const network = { ...model, graph: expandScaleInvariantLinear(model.graph, { opset: model.opsets.get("") ?? 21 }) };
-  const values = inline(b, network, bindings, {
+  const values = inline(b, { ...model, graph }, bindings, {
     prefix: "model/",
     replace: (node, operands) => (node.op === "Dropout" ? [operands[0]!] : form.replace(b, node, operands)),
   });
@@ -125,5 +167,10 @@ function compileProof(model: Model, weights: readonly string[], inputs: Readonly
     b.output(gradientName(name), gradient);
     return [name];
   });
-  return { graph: lower(b.finish("proof"), "cpu", model.opsets), tracked };
+  return { graph: pruneInitializers(lower(b.finish("proof"), "cpu", model.opsets)), tracked };
+}
+
+function withoutEpsilon(node: Node): Node {
+  if (node.domain !== "" || !normalisations.has(node.op)) return node;
+  return { ...node, attributes: { ...node.attributes, epsilon: float(smallestEpsilon) } };
 }

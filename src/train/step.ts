@@ -2,7 +2,14 @@ import { differentiate } from "../autodiff/index.js";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
 import type { InputDescription, InputStatistics } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import { eliminateCommonSubexpressions, eliminateDeadNodes, GraphBuilder, inline, type Value } from "../graph/index.js";
+import {
+  eliminateCommonSubexpressions,
+  eliminateDeadNodes,
+  GraphBuilder,
+  inline,
+  pruneInitializers,
+  type Value,
+} from "../graph/index.js";
 import { lower, type Target } from "../lowering/index.js";
 import {
   type BaseRule,
@@ -163,7 +170,8 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   b.output("health", b.op("Sum", health));
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
   return {
-    graph: lower(graph, options.target, model.opsets),
+    // ONNX Runtime warns of every initializer that nothing reads any more.
+    graph: pruneInitializers(lower(graph, options.target, model.opsets)),
     opsets: new Map([...model.opsets].filter(([domain]) => domain !== "isonorm")),
     inputs: {
       records: { name: "records", shape: recordsShape },
