@@ -1,15 +1,15 @@
 /**
- * isonorm for Node: train and use classifiers.
+ * isonorm for Node: find the effective learning rate, train and use classifiers.
  *
  * @example
- * import { data, models, train } from "isonorm";
+ * import { data, models, search } from "isonorm";
  *
- * const run = await train({
+ * const study = await search({
  *   data: await data.imageFolder("flowers/"), // a folder a class
  *   model: models.resnet20({ width: 16 }),
  *   epochs: 10,
  * });
- * await run.classifier.save("flowers.onnx");
+ * await study.best.classifier.save("flowers.onnx");
  *
  * @module
  */
@@ -36,6 +36,15 @@ export {
   type TrainOptions,
   train,
 } from "./run/index.js";
+export {
+  type FinishedSearch,
+  Search,
+  type SearchDone,
+  type SearchEvent,
+  type SearchOptions,
+  search,
+  type TrialSummary,
+} from "./search/executor/index.js";
 
 import { Classifier } from "./run/index.js";
 

@@ -18,6 +18,31 @@ const dataHelp =
 
 addTrainingOptions(
   program
+    .command("search")
+    .description(
+      "find the effective learning rate and train with it; writes model.onnx and report.html into a run folder",
+    )
+    .argument("[data]", `${dataHelp}; with --list, --show and --export the run folder of a search`),
+)
+  .option("--strategy <bracket|grid|random>", "how to search (default bracket)")
+  .option("--budget <x>", "full trainings that the search may cost, the winner included (default 3)")
+  .option("--trials <n>", "trainings of a grid or random search (default 15)")
+  .option("--low-rung <share>", "share of the epochs that bracket's short trainings take (default 0.125)")
+  .option(
+    "--choose <accuracy|loss|macroF1>",
+    "what the winner is chosen by, on the validation split (default accuracy)",
+  )
+  .option("--search <name,...>", "search scale, momentum, batch-size, label-smoothing or lr too")
+  .option("--jobs <n>", "trainings at a time (default: by threads and memory); has no influence on results")
+  .option("--list", "show the studies under runs/, or that in a run folder")
+  .option("--show [trial]", "show a study's trials, or the epochs of one")
+  .option("--export <csv|json>", "print trials, or what --list and --show show, in that format")
+  .action(async (data, _options, command) =>
+    (await import("./commands/search.js")).search(data, command.optsWithGlobals()),
+  );
+
+addTrainingOptions(
+  program
     .command("train")
     .description("train one classifier; writes model.onnx and report.html into a run folder")
     .argument("[data]", dataHelp),

@@ -37,6 +37,12 @@ export interface Rung {
   readonly epochs: number;
 }
 
+/** A point of a trial's learning curve. */
+export type TrialEpoch = Pick<
+  EpochRecord,
+  "epoch" | "trainLoss" | "trainAccuracy" | "validationLoss" | "validationAccuracy"
+>;
+
 export type TrialState = "waiting" | "running" | "complete" | "pruned" | "diverged" | "failed" | "lost";
 
 export interface ReportedTrial {
@@ -50,7 +56,7 @@ export interface ReportedTrial {
   readonly state: TrialState;
   readonly validationLoss: number | null;
   readonly validationAccuracy: number | null;
-  readonly epochs: readonly EpochRecord[];
+  readonly epochs: readonly TrialEpoch[];
   /** In full trainings. */
   readonly cost: number;
   readonly seconds: number;

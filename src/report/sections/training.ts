@@ -87,9 +87,9 @@ ${figure({
 }
 
 /** y of each epoch. */
-export function series(
-  epochs: readonly EpochRecord[],
-  yOf: (epoch: EpochRecord) => number | null,
+export function series<Epoch extends { readonly epoch: number }>(
+  epochs: readonly Epoch[],
+  yOf: (epoch: Epoch) => number | null,
 ): (readonly [number, number | null])[] {
   return epochs.map((epoch) => [epoch.epoch, yOf(epoch)]);
 }

@@ -14,8 +14,7 @@ import {
 import { type Content, given, type Html, html } from "../html.js";
 import type { Section } from "../page.js";
 import { type Column, figure, type LegendEntry, responsive, table } from "../parts.js";
-import type { ReportedTrial, Rung, SearchReport, TrialState } from "../searchReport.js";
-import type { EpochRecord } from "../trainingReport.js";
+import type { ReportedTrial, Rung, SearchReport, TrialEpoch, TrialState } from "../searchReport.js";
 import { settingText } from "./settings.js";
 import { series } from "./training.js";
 
@@ -71,7 +70,7 @@ interface RungCurves {
 
 function rungFigures({ rung, index, trials, position, chosen }: RungCurves): Html {
   const entries = elrLegend(trials, position, chosen);
-  const chart = (name: string, yOf: (epoch: EpochRecord) => number | null, format?: (y: number) => string) => {
+  const chart = (name: string, yOf: (epoch: TrialEpoch) => number | null, format?: (y: number) => string) => {
     const lines = trials.map(({ id, elr, epochs }) => ({
       name: `Trial ${id}, ELR ${elrText(elr)}`,
       points: series(epochs, yOf),
