@@ -13,29 +13,31 @@ export type ConvWeightGradChoice =
  *
  * | x -> maps, kernel, stride             | conv / 1 | conv / 16 | per image | product | places | columns |
  * |---|---|---|---|---|---|---|
- * | [128, 16, 32, 32] -> 16, 3x3          |     20.7 |      19.6 |           |         |        |         |
- * | [128, 32, 16, 16] -> 32, 3x3          |     13.3 |      12.9 |           |         |        |         |
- * | [128, 64, 8, 8] -> 64, 3x3            |     10.0 |       9.9 |           |         |        |         |
- * | [128, 64, 32, 32] -> 64, 3x3          |    157.8 |     147.1 |           |         |        |         |
- * | [32, 3, 112, 112] -> 64, 7x7, 2       |     35.4 |      31.7 |           |         |        |         |
- * | [32, 256, 14, 14] -> 256, 3x3         |     92.9 |      98.0 |           |         |        |         |
- * | [32, 512, 7, 7] -> 512, 3x3           |     81.6 |     119.4 |           |         |        |         |
- * | [32, 64, 56, 56] -> 256, 1x1          |     77.1 |      70.4 |      34.5 |    76.0 |        |         |
- * | [128, 16, 32, 32] -> 32, 1x1, 2       |      9.8 |      10.1 |       1.6 |     3.6 |        |         |
- * | [128, 96, 16, 16] -> 24, 1x1          |     13.7 |      14.0 |       3.3 |    13.9 |        |         |
- * | [128, 576, 4, 4] -> 160, 1x1          |     10.2 |      11.1 |       9.6 |     8.9 |        |         |
- * | [128, 96, 32, 32], depthwise 3x3      |    215.8 |     205.9 |           |         |        |   100.8 |
- * | [128, 96, 32, 32], depthwise 3x3, 2   |     83.2 |           |           |         |        |    44.5 |
- * | [128, 144, 16, 16], depthwise 3x3     |     77.5 |      79.4 |           |         |   35.6 |    29.7 |
- * | [128, 192, 8, 8], depthwise 3x3       |     30.5 |      26.6 |           |         |    6.3 |    12.9 |
- * | [128, 576, 4, 4], depthwise 3x3       |     37.1 |      27.7 |           |         |    1.8 |    21.7 |
+ * | [128, 16, 32, 32] -> 16, 3x3          |     13.8 |      13.5 |           |         |        |         |
+ * | [128, 16, 32, 32] -> 32, 3x3, 2       |      7.9 |       7.3 |           |         |        |         |
+ * | [128, 32, 16, 16] -> 32, 3x3          |      9.9 |      10.0 |           |         |        |         |
+ * | [128, 64, 8, 8] -> 64, 3x3            |      8.3 |       8.3 |           |         |        |         |
+ * | [128, 64, 32, 32] -> 64, 3x3          |    131.3 |     125.4 |           |         |        |         |
+ * | [64, 64, 32, 32] -> 64, 3x3, 4 groups |     28.5 |      27.0 |           |         |        |         |
+ * | [32, 3, 112, 112] -> 64, 7x7, 2       |     29.8 |      28.2 |           |         |        |         |
+ * | [32, 256, 14, 14] -> 256, 3x3         |     87.7 |      90.0 |           |         |        |         |
+ * | [32, 512, 7, 7] -> 512, 3x3           |     78.8 |     117.6 |           |         |        |         |
+ * | [32, 64, 56, 56] -> 256, 1x1          |     58.0 |      53.7 |      33.0 |    52.8 |        |         |
+ * | [128, 16, 32, 32] -> 32, 1x1, 2       |      3.8 |       3.8 |       1.7 |     2.0 |        |         |
+ * | [128, 96, 16, 16] -> 24, 1x1          |      7.2 |       6.4 |       3.4 |     7.5 |        |         |
+ * | [128, 576, 4, 4] -> 160, 1x1          |      6.5 |       8.2 |       9.7 |     6.1 |        |         |
+ * | [128, 96, 32, 32], depthwise 3x3      |    166.3 |     168.4 |           |         |        |    97.4 |
+ * | [128, 96, 32, 32], depthwise 3x3, 2   |     46.9 |      46.3 |           |         |        |    42.7 |
+ * | [128, 144, 16, 16], depthwise 3x3     |     63.0 |      63.1 |           |         |   35.5 |    28.4 |
+ * | [128, 192, 8, 8], depthwise 3x3       |     22.2 |      21.9 |           |         |    4.4 |     9.0 |
+ * | [128, 576, 4, 4], depthwise 3x3       |     18.4 |      20.3 |           |         |    1.9 |     9.6 |
  */
 export function chooseConvWeightGrad(shape: ConvolutionShape): ConvWeightGradChoice {
   const { images, channels, maps, group, input, output, kernel, padsBegin, padsEnd } = shape;
   if (all(kernel, 1) && [...padsBegin, ...padsEnd].every((pad) => pad <= 0)) {
-    // A product per image makes N gradients to be summed; where they are larger than the operands, these are better transposed.
+    // A product per image makes N gradients to be summed; where these are much larger than the operands, one product of the transposed operands is faster.
     const [gradient, operands] = [(maps * channels) / group, product(output) * (maps + channels)];
-    return { recipe: gradient > 8 * operands ? "product" : "productPerImage" };
+    return { recipe: gradient > 4 * operands ? "product" : "productPerImage" };
   }
   // With more maps a channel the convolution multiplies with enough rows, and the others waste more.
   if (group === channels && maps < 4 * channels) {
