@@ -5,14 +5,15 @@
  *
  * Writes into .cache/bench-search: `surfaces.json`, from which `replay_optuna.py` goes on, and `replays.json`.
  */
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deriveSeed, Random } from "../../src/data/core.js";
 import { nextStep, openStrategy, sobol } from "../../src/search/index.js";
 import type { Trial } from "../../src/search/study.js";
 import { complete, ended } from "../../src/search/testing/simulate.js";
-import { drawTraining, makeSurface, type Place, regretOf, rowSchema, type Surface } from "./surface.js";
+import { drawTraining, makeSurface, type Place, type Row, regretOf, rowSchema, type Surface } from "./surface.js";
 
 /** Seeds of each method. */
 export const replays = 200;
@@ -36,15 +37,17 @@ const settings: readonly Setting[] = [
 
 /** The surfaces of one full training. */
 export interface Surfaces extends Setting {
-  /** Over the ELR: at full length, at an eighth of it, and at full length through the means themselves. */
+  /** Over the ELR: at full length, and at an eighth of it. */
   readonly elr: Surface;
   readonly low: Surface;
-  readonly rough: Surface;
   /** Over learning rate and weight decay at full length, where the table has it. */
   readonly plain: Surface | undefined;
 }
 
-/** After a training: full trainings paid for so far, and the regret of the full training with the best observed validation loss; null before there is one. */
+/**
+ * After a training: full trainings paid for so far, and the regret, in units of one seed's noise at the surface's best, of the full training with the best observed validation loss;
+ * null before there is one.
+ */
 export type Step = readonly [cost: number, regret: number | null];
 
 export interface Replay {
@@ -56,19 +59,35 @@ export interface Replay {
   readonly runs: readonly (readonly Step[])[];
 }
 
-/** One search of one seed. */
-type Method = (surfaces: Surfaces, seed: number) => Step[];
+/** What a replaying program leaves in the cache. */
+export interface ReplayFile {
+  /** SHA-256 of the surfaces.json that was searched. */
+  readonly surfaces: string;
+  readonly replays: readonly Replay[];
+}
+
+/** One search of one seed. `rows` is the table that the surfaces are made from. */
+type Method = (surfaces: Surfaces, seed: number, rows: readonly Row[]) => Step[];
+
+const inNoise = (surface: Surface, place: Place): number => regretOf(surface, place) / surface.best.noise;
 
 /** log2 of the ELR that a search starts from when it is told nothing. */
 export const defaultElr = -8.5;
 /** What is often taken for SGD with momentum: learning rate 0.1, weight decay 5e-4. */
 export const customary: Place = [Math.log2(0.1), Math.log2(5e-4)];
 
-/** The bracket as the command line runs it, driven as any caller would. `choose` is what the winner is chosen by. */
-export function bracketMethod(choose: "accuracy" | "loss", on: "elr" | "rough" = "elr"): Method {
-  return (surfaces, seed) => {
-    const { epochs, steps, validationExamples, low } = surfaces;
-    const full = surfaces[on];
+/**
+ * The bracket as the command line runs it, driven as any caller would.
+ *
+ * @param choose - what the winner is chosen by
+ * @param uncertain - each seed searches on surfaces of its own, drawn from those that the table leaves possible
+ */
+function bracketMethod(choose: "accuracy" | "loss", uncertain = false): Method {
+  return (surfaces, seed, rows) => {
+    const { epochs, steps, validationExamples } = surfaces;
+    const drawn = (length: number): Surface => makeSurface(rows, "elr", length, new Random(seed, "surface", length));
+    const full = uncertain ? drawn(epochs) : surfaces.elr;
+    const low = uncertain ? drawn(epochs / 8) : surfaces.low;
     const axis = full.axes[0]!;
     const strategy = openStrategy("bracket", {
       space: { elr: { low: 2 ** axis[0]!, base: 2 ** defaultElr, high: 2 ** axis.at(-1)! } },
@@ -87,7 +106,7 @@ export function bracketMethod(choose: "accuracy" | "loss", on: "elr" | "rough" =
       if (step.kind === "wait") throw new Error("a replayed round cannot be unfinished");
       if (step.kind === "done") {
         const chosen = trials.find(({ number }) => number === step.outcome.chosen);
-        return [...record, [cost, chosen ? regretOf(full, [Math.log2(chosen.candidate.elr)]) : null]];
+        return [...record, [cost, chosen ? inNoise(full, [Math.log2(chosen.candidate.elr)]) : null]];
       }
       for (const { number, candidate } of step.trials) {
         const surface = [low, full].find(({ epochs: length }) => Math.abs(length - candidate.fraction * epochs) < 1e-9);
@@ -101,7 +120,7 @@ export function bracketMethod(choose: "accuracy" | "loss", on: "elr" | "rough" =
           : ({ state: "diverged", cost: candidate.fraction } as const);
         trials.push(ended(number, candidate, ending));
         if (training && surface === full && !(best && best.loss <= training.loss))
-          best = { loss: training.loss, regret: regretOf(full, place) };
+          best = { loss: training.loss, regret: inNoise(full, place) };
         record.push([cost, best?.regret ?? null]);
       }
     }
@@ -114,7 +133,7 @@ function inTurn(surface: Surface, places: readonly Place[], name: string, seed: 
   return places.map((place, index): Step => {
     const training = drawTraining(surface, place, new Random(seed, name, index));
     if (training && !(best && best.loss <= training.loss))
-      best = { loss: training.loss, regret: regretOf(surface, place) };
+      best = { loss: training.loss, regret: inNoise(surface, place) };
     return [index + 1, best?.regret ?? null];
   });
 }
@@ -156,7 +175,7 @@ function gridRun(surface: Surface, seed: number): Step[] {
 const methods: readonly { readonly method: string; readonly space: "elr" | "plain"; readonly run: Method }[] = [
   { method: "bracket", space: "elr", run: bracketMethod("accuracy") },
   { method: "bracket, chosen by loss", space: "elr", run: bracketMethod("loss") },
-  { method: "bracket, unsmoothed surface", space: "elr", run: bracketMethod("accuracy", "rough") },
+  { method: "bracket, uncertain surface", space: "elr", run: bracketMethod("accuracy", true) },
   { method: "default", space: "elr", run: ({ elr }, seed) => inTurn(elr, [[defaultElr]], "default", seed) },
   { method: "random", space: "elr", run: ({ elr }, seed) => randomRun(elr, seed) },
   { method: "grid", space: "elr", run: ({ elr }, seed) => gridRun(elr, seed) },
@@ -166,8 +185,8 @@ const methods: readonly { readonly method: string; readonly space: "elr" | "plai
 ];
 
 /** All that the tables are complete enough for; says what is missing. */
-export function readSurfaces(folder = "bench/search/tables"): Surfaces[] {
-  return settings.flatMap((setting): Surfaces[] => {
+function readTables(folder = "bench/search/tables"): { surfaces: Surfaces; rows: readonly Row[] }[] {
+  return settings.flatMap((setting) => {
     const { workload, epochs } = setting;
     const file = join(folder, `${workload}.jsonl`);
     if (!existsSync(file)) {
@@ -190,17 +209,17 @@ export function readSurfaces(folder = "bench/search/tables"): Surfaces[] {
     if (!elr || !low) return [];
     const hasPlain = rows.some((row) => row.kind === "plain" && row.epochs === epochs);
     const plain = hasPlain ? made(() => makeSurface(rows, "plain", epochs)) : undefined;
-    return [{ ...setting, elr, low, rough: makeSurface(rows, "elr", epochs, false), plain }];
+    return [{ surfaces: { ...setting, elr, low, plain }, rows }];
   });
 }
 
-function replayAll(all: readonly Surfaces[]): Replay[] {
-  return all.flatMap((surfaces) => {
+function replayAll(all: ReturnType<typeof readTables>): Replay[] {
+  return all.flatMap(({ surfaces, rows }) => {
     const { workload, epochs } = surfaces;
     return methods.flatMap(({ method, space, run }): Replay[] => {
       if (space === "plain" && !surfaces.plain) return [];
       const started = performance.now();
-      const runs = Array.from({ length: replays }, (_, seed) => run(surfaces, seed));
+      const runs = Array.from({ length: replays }, (_, seed) => run(surfaces, seed, rows));
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       console.error(`${workload}, ${epochs} epochs: ${method} over ${space}, ${replays} seeds in ${seconds} s`);
       return [{ workload, epochs, method, space, runs }];
@@ -209,11 +228,12 @@ function replayAll(all: readonly Surfaces[]): Replay[] {
 }
 
 function main(): void {
-  const surfaces = readSurfaces();
-  mkdirSync(dirname(cacheFolder), { recursive: true });
+  const tables = readTables();
   mkdirSync(cacheFolder, { recursive: true });
-  writeFileSync(join(cacheFolder, "surfaces.json"), JSON.stringify(surfaces));
-  writeFileSync(join(cacheFolder, "replays.json"), JSON.stringify(replayAll(surfaces)));
+  const text = JSON.stringify(tables.map(({ surfaces }) => surfaces));
+  writeFileSync(join(cacheFolder, "surfaces.json"), text);
+  const made: ReplayFile = { surfaces: createHash("sha256").update(text).digest("hex"), replays: replayAll(tables) };
+  writeFileSync(join(cacheFolder, "replays.json"), JSON.stringify(made));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) main();

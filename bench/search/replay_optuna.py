@@ -1,11 +1,13 @@
 """Replays Optuna's searches on the surfaces that replay.ts wrote: the same numbers, looked up the same way (surface.ts says how).
 
-    python3 bench/search/replay_optuna.py [WORKLOAD...]
+    python3 bench/search/replay_optuna.py
 
 Reads .cache/bench-search/surfaces.json, writes .cache/bench-search/optuna-<version>.json beside it. Samplers that the installed version lacks, or whose
-requirements are not installed, are left out with a line that says so.
+requirements are not installed, are left out with a line that says so. What it writes names the surfaces by their SHA-256, so that
+evidence.ts takes nothing that was replayed on others.
 """
 
+import hashlib
 import json
 import math
 import multiprocessing
@@ -45,6 +47,7 @@ class Surface:
         self.at = np.array([deviation["at"] for deviation in data["deviations"]])
         self.deviation = np.array([deviation["lnLoss"] for deviation in data["deviations"]])
         self.best = data["best"]["loss"]
+        self.noise = data["best"]["noise"]
 
     def interpolate(self, values, place):
         for axis, x in zip(self.axes, place):
@@ -54,7 +57,8 @@ class Surface:
         return float(values)
 
     def regret(self, place):
-        return math.exp(self.interpolate(self.ln_loss, place)) - self.best
+        """In units of one seed's noise at the best."""
+        return (math.exp(self.interpolate(self.ln_loss, place)) - self.best) / self.noise
 
     def draw(self, place, random):
         """Validation loss of one training, None where it diverges."""
@@ -125,14 +129,12 @@ def job(arguments):
 
 
 def main():
-    every = json.loads((CACHE / "surfaces.json").read_text())
-    wanted = sys.argv[1:]
+    text = (CACHE / "surfaces.json").read_bytes()
+    every = json.loads(text)
     usable_names = usable()
     replays = []
     with multiprocessing.Pool() as pool:
         for surfaces in every:
-            if wanted and surfaces["workload"] not in wanted:
-                continue
             for name in usable_names:
                 for space in ["elr", "plain"]:
                     if space not in surfaces:
@@ -144,7 +146,9 @@ def main():
                     shared = {"workload": surfaces["workload"], "epochs": surfaces["epochs"]}
                     replays.append({**shared, "method": method, "space": space, "runs": runs})
                     print(f"{shared}: {method} over {space} in {time.time() - started:.0f} s", file=sys.stderr)
-    (CACHE / f"optuna-{optuna.__version__}.json").write_text(json.dumps(replays))
+    (CACHE / f"optuna-{optuna.__version__}.json").write_text(
+        json.dumps({"surfaces": hashlib.sha256(text).hexdigest(), "replays": replays})
+    )
 
 
 if __name__ == "__main__":

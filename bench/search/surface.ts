@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Random } from "../../src/data/core.js";
-import { gaussianProcess } from "./gaussianProcess.js";
+import { drawCurve, gaussianProcess } from "./gaussianProcess.js";
 
 /**
  * A table of trainings as an oracle: what a training at any place ends with, without training.
@@ -54,6 +54,8 @@ export interface Surface {
 const kernelWidth = [1, 1.7] as const;
 /** Cells of the dense grid on each axis, for one and for two axes. */
 const cells = { elr: [320], plain: [64, 80] } as const;
+/** Cells for a curve drawn from those that the table leaves possible: enough for a curve, and few enough for its covariance matrix. */
+const cellsOfDrawn = 80;
 
 interface TablePoint {
   readonly at: Place;
@@ -62,10 +64,10 @@ interface TablePoint {
 }
 
 /**
- * @param smooth - false draws the surface through the table's means, noise included, to see how much smoothing matters
+ * @param drawn - instead of the likeliest curve, one drawn from all that the table's few seeds leave possible (over the ELR only)
  * @throws RangeError where the rows do not make a surface: a point of the grid is missing, or no point has two seeds
  */
-export function makeSurface(rows: readonly Row[], kind: Row["kind"], epochs: number, smooth = true): Surface {
+export function makeSurface(rows: readonly Row[], kind: Row["kind"], epochs: number, drawn?: Random): Surface {
   const what = `the table of ${kind} trainings of ${epochs} epochs`;
   const points = tablePoints(rows.filter((row) => row.kind === kind && row.epochs === epochs));
   const finite = points.filter((point) => point.finite.length > 0);
@@ -85,14 +87,17 @@ export function makeSurface(rows: readonly Row[], kind: Row["kind"], epochs: num
   const knots = points[0]!.at.map((_, axis) => [...new Set(points.map(({ at }) => at[axis]!))].sort((a, b) => a - b));
   const size = knots.reduce((product, axis) => product * axis.length, 1);
   if (points.length !== size) throw new RangeError(`${what} has ${points.length} of the ${size} points of its grid`);
-  const axes = knots.map((values, axis) => spread(values[0]!, values.at(-1)!, cells[kind][axis]!));
+  const axes = knots.map((values, axis) =>
+    spread(values[0]!, values.at(-1)!, drawn ? cellsOfDrawn : cells[kind][axis]!),
+  );
   const grid = axes.reduce<number[][]>((all, axis) => all.flatMap((one) => axis.map((x) => [...one, x])), [[]]);
 
   const curve = (quantity: "lnLoss" | "accuracy"): number[] => {
     const at = finite.map((point) => point.at);
     const y = finite.map((point) => meanOf(point.finite, quantity));
     const variance = finite.map((point) => squaredNoise(deviations, point.at, quantity) / point.finite.length);
-    return grid.map(gaussianProcess({ at, y, variance: smooth ? variance : y.map(() => 0) }));
+    const process = gaussianProcess({ at, y, variance });
+    return drawn && quantity === "lnLoss" ? drawCurve(process, grid, drawn) : grid.map(process.mean);
   };
   const shares = points.map(({ diverged, finite }) => diverged / (diverged + finite.length));
   const divergence = grid.map((place) => interpolate(knots, shares, place));

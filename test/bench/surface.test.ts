@@ -66,12 +66,18 @@ describe("a surface over the ELR", () => {
     expect(() => drawTraining(surface, [-2.9], new Random(0))).toThrow(RangeError);
   });
 
-  it("is smoother than the means themselves, which the unsmoothed one goes through", () => {
-    const bumped = elrRows().map((row) => (row.log2Rate === -7 ? { ...row, loss: row.loss! * 0.93 } : row));
-    const [smooth, rough] = [true, false].map((on) => makeSurface(bumped, "elr", 4, on));
-    const bumpedMean = Math.exp(0.05) * 0.93;
-    expect(expectedLoss(rough!, [-7])).toBeCloseTo(bumpedMean, 4);
-    expect(expectedLoss(smooth!, [-7])).toBeGreaterThan(bumpedMean * 1.02);
+  it("drawn from what the table leaves possible, has about the curve, and differs from draw to draw by the means' standard error", () => {
+    const places = [-12.5, -8, -4].map((x) => [x]);
+    const draws = Array.from({ length: 60 }, (_, seed) => makeSurface(elrRows(), "elr", 4, new Random(seed)));
+    for (const place of places) {
+      const y = draws.map((one) => Math.log(expectedLoss(one, place)));
+      const mean = y.reduce((a, b) => a + b) / y.length;
+      const deviation = Math.sqrt(y.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (y.length - 1));
+      // one mean has the standard error 0.1 / sqrt(3) = 0.058; its neighbours narrow it, to a half or so
+      expect(deviation).toBeGreaterThan(0.015);
+      expect(deviation).toBeLessThan(0.058);
+      expect(Math.abs(mean - Math.log(expectedLoss(surface, place)))).toBeLessThan((4 * deviation) / Math.sqrt(60));
+    }
   });
 });
 
@@ -164,8 +170,8 @@ describe("a Gaussian process", () => {
   it("goes through samples without noise", () => {
     const y = at.map(([x]) => Math.sin(x! / 2));
     const curve = gaussianProcess({ at, y, variance: y.map(() => 0) });
-    for (const [i, place] of at.entries()) expect(curve(place)).toBeCloseTo(y[i]!, 5);
-    expect(curve([4.5])).toBeCloseTo(Math.sin(2.25), 2);
+    for (const [i, place] of at.entries()) expect(curve.mean(place)).toBeCloseTo(y[i]!, 5);
+    expect(curve.mean([4.5])).toBeCloseTo(Math.sin(2.25), 2);
   });
 
   it("takes noise out: the curve is nearer to the truth than the samples are", () => {
@@ -176,16 +182,36 @@ describe("a Gaussian process", () => {
       const y = truth.map((value) => value + 0.2 * random.normal());
       const curve = gaussianProcess({ at, y, variance: y.map(() => 0.04) });
       for (const [i, place] of at.entries()) {
-        curveError += (curve(place) - truth[i]!) ** 2;
+        curveError += (curve.mean(place) - truth[i]!) ** 2;
         sampleError += (y[i]! - truth[i]!) ** 2;
       }
     }
     expect(curveError).toBeLessThan(0.6 * sampleError);
   });
 
+  it("is sure at samples without noise, and elsewhere as unsure as it is wrong", () => {
+    let [squares, expected] = [0, 0];
+    for (let repeat = 0; repeat < 40; repeat++) {
+      const random = new Random(repeat, "curve");
+      const [a, b, c] = [random.normal(), random.normal(), random.normal()];
+      const f = (x: number): number => a * Math.sin(x / 2) + b * Math.cos(x / 3) + c * Math.sin(x / 1.5);
+      const y = at.map(([x]) => f(x!) + 0.1 * random.normal());
+      const curve = gaussianProcess({ at, y, variance: y.map(() => 0.01) });
+      for (const x of [0.5, 3.5, 5, 8.5]) {
+        squares += (curve.mean([x]) - f(x)) ** 2;
+        expected += curve.covariance([[x]])[0]![0]!;
+      }
+      const exact = gaussianProcess({ at, y, variance: y.map(() => 0) });
+      expect(exact.covariance([[3]])[0]![0]).toBeLessThan(1e-6);
+    }
+    // 160 errors, of which neighbours go together: the ratio of sums is known to about a fifth
+    expect(squares / expected).toBeGreaterThan(0.6);
+    expect(squares / expected).toBeLessThan(1.6);
+  });
+
   it("in pure noise is close to the mean everywhere", () => {
     const y = [1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 0];
     const curve = gaussianProcess({ at, y, variance: y.map(() => 1) });
-    for (const [x] of at) expect(Math.abs(curve([x!]))).toBeLessThan(0.35);
+    for (const [x] of at) expect(Math.abs(curve.mean([x!]))).toBeLessThan(0.35);
   });
 });
