@@ -5,8 +5,9 @@ export default defineConfig({
     reporters: ["default", "./test/closingLine.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Against hangs alone: a loaded machine may take ten times as long as an idle one.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     projects: [
       { extends: true, test: { name: "src", include: ["src/**/*.test.ts"] } },
       // These run the built command line as a user would.
