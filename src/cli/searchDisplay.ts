@@ -1,5 +1,6 @@
 import pc from "picocolors";
-import { terminalPlot } from "../report/index.js";
+// Not by its folder's index: the chart library there takes a while to load.
+import { terminalPlot } from "../report/terminalPlot.js";
 import { rungName, type SearchDone, type SearchEvent, type TrialEvent } from "../search/executor/index.js";
 import { count, duration, number, percent } from "./format.js";
 import type { Output } from "./output.js";

@@ -15,8 +15,6 @@ export type TrainingEvent =
       readonly model: string;
       readonly parameters: number;
       readonly classes: readonly string[];
-      /** SHA-256 of the data. */
-      readonly dataHash: string;
       readonly examples: { readonly train: number; readonly validation: number; readonly test: number };
       readonly elr: number;
       readonly lr: number;

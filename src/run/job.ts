@@ -21,6 +21,8 @@ export interface TrainingJob {
   readonly data: DataSettings;
   /** Labelled records in memory, in place of those that lie at `data.path`. */
   readonly arrays?: ArraySplits | undefined;
+  /** The hash that the data must have, where it is known. */
+  readonly dataHash?: string | undefined;
   readonly settings: TrainSettings;
   /** Run folder. */
   readonly out: string;
@@ -56,6 +58,7 @@ export async function runJob(job: TrainingJob, hooks: JobHooks): Promise<void> {
   try {
     const splits = await openJobData(job, hooks.emit);
     try {
+      requireData(job, splits);
       await trainOn(splits, job, hooks, folder, previous);
     } finally {
       closeSplits(splits);
@@ -111,7 +114,6 @@ async function trainOn(
     model: prepared.modelName,
     parameters: prepared.parameters,
     classes: splits.train.classes,
-    dataHash: splits.hash,
     examples: record.examples,
     elr: settings.elr,
     lr: settings.lr,
@@ -264,6 +266,15 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
 
 function score({ accuracy, loss, macro }: Evaluation): DoneEvent["validation"] {
   return { accuracy, loss, macroF1: macro.f1 };
+}
+
+function requireData({ data, dataHash, out }: TrainingJob, { hash }: Splits): void {
+  if (dataHash === undefined || dataHash === hash) return;
+  throw new IsonormError(
+    "ISO_RESUME_MISMATCH",
+    `the data in ${data.path} has changed since the search began that ${out} belongs to`,
+    "Bring it back as it was and resume, or start a new search",
+  );
 }
 
 function diverged(outcome: TrainingOutcome, settings: TrainSettings, out: string): IsonormError {

@@ -48,6 +48,7 @@ export function trialJob(search: OpenSearch, trial: Trial, threads: number, fini
   return {
     data: search.job.data,
     arrays: search.job.arrays,
+    dataHash: search.study.dataHash,
     settings: { ...training, ...others, elr, epochs, seed: trial.seed },
     out: trialFolder(search.job.out, trial.number),
     resume: true,
@@ -69,7 +70,7 @@ export function workPerStep({ batchSize, steps, data }: OpenSearch, candidate: C
  * @throws what ends the whole search: the storage's errors, and those that are not the trial's own
  */
 export async function attempt(search: OpenSearch, trial: Trial, options: AttemptOptions): Promise<AttemptEnd> {
-  const { storage, study } = search;
+  const { storage } = search;
   const perStep = workPerStep(search, trial.candidate);
   const job = trialJob(search, trial, options.threads, false);
   let progress: Progress = { done: trial.done, kept: trial.kept };
@@ -104,10 +105,6 @@ export async function attempt(search: OpenSearch, trial: Trial, options: Attempt
   const onEvent = (event: TrainingEvent): void => {
     switch (event.event) {
       case "start":
-        if (event.dataHash !== study.dataHash) {
-          fail(otherData(search));
-          return;
-        }
         steps = event.steps;
         progress = { done: perStep * event.stepsDone, kept: perStep * event.stepsDone };
         // What a process wrote down just before it vanished may not have been told to anybody.
@@ -212,13 +209,5 @@ export function takenOver({ number }: Trial): IsonormError {
     "ISO_STUDY_LOCKED",
     `another process has taken over trial ${number}`,
     "Let one process alone run a search",
-  );
-}
-
-function otherData({ data, job }: OpenSearch): IsonormError {
-  return new IsonormError(
-    "ISO_RESUME_MISMATCH",
-    `the data in ${data.path} has changed since the search began`,
-    `Bring it back as it was and go on with --resume ${job.out}, or start a new search`,
   );
 }
