@@ -1,7 +1,7 @@
 import pc from "picocolors";
 // Not by its folder's index: the chart library there takes a while to load.
 import { terminalPlot } from "../report/terminalPlot.js";
-import { rungName, type SearchDone, type SearchEvent, type TrialEvent } from "../search/executor/index.js";
+import type { SearchDone, SearchEvent, TrialEvent } from "../search/executor/index.js";
 import { count, duration, number, percent } from "./format.js";
 import type { Output } from "./output.js";
 
@@ -101,7 +101,11 @@ export class SearchDisplay {
     output.say();
     for (const line of terminalPlot(plot, { unicode: process.env.TERM !== "dumb" })) output.say(line);
     output.say();
-    output.say(`${pc.bold(`effective learning rate ${octave(done.elr)} = ${number(done.elr)}`)}${interval(done)}`);
+    output.say(pc.bold(`effective learning rate ${octave(done.elr)} = ${number(done.elr)}`));
+    for (const { epochs, elr, low, high } of done.optima)
+      output.say(
+        `best for ${number(epochs)} epochs by the fit: ${octave(elr)}, with a probability of 80 % between ${octave(low)} and ${octave(high)}`,
+      );
     const found = Object.entries(done.found).map(([name, value]) => `${name} ${number(value)}`);
     if (found.length > 0) output.say(found.join("  "));
     output.say(done.why);
@@ -118,13 +122,6 @@ const octave = (elr: number): string =>
   `2^${Math.log2(elr)
     .toFixed(2)
     .replace(/\.?0+$/, "")}`;
-
-function interval({ optimum, fit }: SearchDone): string {
-  if (!optimum || !fit) return "";
-  const [low, , high] = optimum;
-  const rung = fit.fraction === 1 ? "" : ` for ${rungName(fit.fraction)} of the epochs`;
-  return `, the best${rung} lying between ${octave(low)} and ${octave(high)} with a probability of 80 %`;
-}
 
 /** The values of further parameters. */
 function othersOf({ scale, momentum, batchSize, labelSmoothing, lr }: TrialEvent): string {

@@ -35,6 +35,8 @@ export interface SearchReport {
 export interface Rung {
   readonly name: string;
   readonly epochs: number;
+  /** The best ELR at this length by a fit: its median with the 10% and 90% quantiles; null or absent where nothing was fitted. */
+  readonly optimum?: { readonly elr: number; readonly low: number; readonly high: number } | null;
 }
 
 /** A point of a trial's learning curve. */

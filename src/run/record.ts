@@ -72,8 +72,6 @@ export const searchRecord = z.object({
       scale: z.number(),
       /** Values found for the other parameters that were searched. */
       found: z.record(z.string(), z.number()),
-      /** 10%, 50% and 90% quantiles of the best ELR, by the fit; null where nothing was fitted. */
-      optimum: z.tuple([z.number(), z.number(), z.number()]).nullable(),
       why: z.string(),
       validation: score,
       test: score.nullable(),

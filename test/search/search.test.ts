@@ -83,7 +83,13 @@ describe("isonorm search", () => {
       results: { elr: done.elr },
     });
     const report = readFileSync(join(two, "report.html"), "utf8");
-    for (const words of ["Response curve", "Best by training length", "The chosen training", "Confusion matrix"])
+    for (const words of [
+      "Response curve",
+      "Best by training length",
+      "80% interval",
+      "The chosen training",
+      "Confusion matrix",
+    ])
       expect(report).toContain(words);
   });
 

@@ -71,7 +71,8 @@ function lengthTable({ rungs, trials, fit, cost }: SearchReport): Html {
   const fitted = fit?.points.reduce((best, point) => (point.loss < best.loss ? point : best));
   const rows = rungs.map((rung) => {
     const own = trials.filter((trial) => trial.rung === rung.name);
-    return { rung, trials: own.length, best: bestOf(own), optimum: fit?.rung === rung.name ? fitted?.elr : undefined };
+    const optimum = rung.optimum?.elr ?? (fit?.rung === rung.name ? fitted?.elr : undefined);
+    return { rung, trials: own.length, best: bestOf(own), optimum };
   });
   type Row = (typeof rows)[number];
   const total = { fullRuns: Object.values(cost.byRung).reduce((sum, runs) => sum + runs, 0) };
@@ -96,6 +97,11 @@ function lengthTable({ rungs, trials, fit, cost }: SearchReport): Html {
         title: "optimum of the fit",
         value: ({ optimum }) => optimum ?? null,
         cell: ({ optimum }) => (optimum === undefined ? missing : elrMarkup(optimum)),
+      },
+      {
+        title: "80% interval",
+        cell: ({ rung: { optimum } }) =>
+          optimum ? html`${elrMarkup(optimum.low)} to ${elrMarkup(optimum.high)}` : missing,
       },
       {
         title: "cost in full trainings",

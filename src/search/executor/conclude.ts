@@ -7,7 +7,7 @@ import { type DoneEvent, readRun, runFiles, runTraining } from "../../run/index.
 import type { Trial } from "../study.js";
 import { trialFolder } from "./files.js";
 import type { OpenSearch } from "./open.js";
-import { trialJob } from "./trial.js";
+import { interrupted, trialJob } from "./trial.js";
 
 /** Attempts at finishing before a vanished process ends the search. */
 const mostAttempts = 5;
@@ -38,7 +38,8 @@ export async function finishWinner(search: OpenSearch, winner: Trial, signal: Ab
       for (const name of ["model", "checkpoint", "metrics"] as const) copy(own, out, runFiles[name]);
       return { done, report: report! };
     } catch (error) {
-      if (attempt === mostAttempts || signal.aborted || !isLoss(error)) throw error;
+      if (signal.aborted) throw interrupted(search);
+      if (attempt === mostAttempts || !isLoss(error)) throw error;
     }
   }
 }

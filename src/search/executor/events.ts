@@ -72,6 +72,16 @@ export interface CurvePoint {
   readonly high: number;
 }
 
+/** The best ELR of trainings of one length. */
+export interface Optimum {
+  readonly fraction: number;
+  readonly epochs: number;
+  /** Median, and the 10% and 90% quantiles. */
+  readonly elr: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 export interface SearchDone {
   readonly event: "done";
   /** Of the winner, as its model.onnx gives them. */
@@ -86,8 +96,8 @@ export interface SearchDone {
   readonly trial: number;
   /** Why the search stopped and that trial was chosen. */
   readonly why: string;
-  /** 10%, 50% and 90% quantiles of the best ELR, by the fit at the longest rung; null where nothing was fitted. */
-  readonly optimum: readonly [number, number, number] | null;
+  /** What the fits say about the best ELR at each training length, shortest first. */
+  readonly optima: readonly Optimum[];
   /** Expected validation loss by ELR, with a band of one standard deviation. */
   readonly fit: { readonly fraction: number; readonly points: readonly CurvePoint[] } | null;
   /** Of the winner's training. */

@@ -3,7 +3,7 @@ import { packageVersion } from "../../run/index.js";
 import { searchedParameters } from "../space.js";
 import type { Outcome } from "../strategies/index.js";
 import { type EpochMetrics, studyCost, type Trial } from "../study.js";
-import { type SearchDone, workOf } from "./events.js";
+import { type Optimum, type SearchDone, workOf } from "./events.js";
 import type { OpenSearch } from "./open.js";
 
 export interface ReportInput {
@@ -23,6 +23,7 @@ export async function searchReport({ search, trials, outcome, winner, seconds }:
     trials.map(async (trial) => reportedTrial(search, trial, await storage.epochs(study.id, trial.number))),
   );
   const fit = fitOf(outcome);
+  const optima = new Map(optimaOf(outcome).map((optimum) => [optimum.fraction, optimum]));
   return {
     title: `Search: ${model.name} on ${data.path}`,
     createdAt: new Date(study.createdAt).toISOString(),
@@ -30,7 +31,11 @@ export async function searchReport({ search, trials, outcome, winner, seconds }:
     data,
     model,
     settings: studyTable(search, outcome),
-    rungs: fractions.map((fraction) => ({ name: rungName(fraction), epochs: fraction * epochs })),
+    rungs: fractions.map((fraction) => ({
+      name: rungName(fraction),
+      epochs: fraction * epochs,
+      optimum: optima.get(fraction) ?? null,
+    })),
     trials: reported,
     fit: fit && { rung: rungName(fit.fraction), points: fit.points },
     chosen: trials.find(({ number }) => number === outcome.chosen)?.candidate.elr ?? null,
@@ -66,12 +71,14 @@ export function fitOf({ rungs }: Outcome): SearchDone["fit"] {
   return { fraction: rung.fraction, points };
 }
 
-/** 10%, 50% and 90% quantiles of the best ELR at the longest rung that was fitted. */
-export function optimumOf({ rungs }: Outcome): SearchDone["optimum"] {
-  const rung = rungs.findLast(({ fit }) => fit.curve.length > 0);
-  if (!rung) return null;
-  const [low, median, high] = rung.fit.optimum.quantiles;
-  return [2 ** (low + rung.shift), 2 ** (median + rung.shift), 2 ** (high + rung.shift)];
+/** The best ELR at each rung that was fitted. */
+export function optimaOf({ rungs }: Outcome): Optimum[] {
+  return rungs
+    .filter(({ fit }) => fit.curve.length > 0)
+    .map(({ fraction, epochs, fit, shift }) => {
+      const [low, elr, high] = fit.optimum.quantiles.map((log2Elr) => 2 ** (log2Elr + shift));
+      return { fraction, epochs, elr: elr!, low: low!, high: high! };
+    });
 }
 
 /** "full", "1/8", "40%". */

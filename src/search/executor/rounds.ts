@@ -4,7 +4,7 @@ import { nextStep, type Outcome, type Step } from "../strategies/index.js";
 import { type Ending, isFinal, type Trial } from "../study.js";
 import { type SearchEvent, trialEvent } from "./events.js";
 import type { OpenSearch } from "./open.js";
-import { atLastCheckpoint, attempt, giveBack, takenOver } from "./trial.js";
+import { atLastCheckpoint, attempt, giveBack, interrupted, takenOver } from "./trial.js";
 
 /** A trial whose process vanishes that often, without having come to another checkpoint in between, has failed. */
 const mostLosses = 5;
@@ -35,11 +35,12 @@ export async function runRounds(
   }
 }
 
-/** What ran under a process that was killed is lost; its next attempt begins at its last checkpoint. */
-async function recover(search: OpenSearch): Promise<void> {
+/** What nobody runs any more, all of it or one trial, is lost; its next attempt begins at its last checkpoint. */
+async function recover(search: OpenSearch, only?: number): Promise<void> {
   const { storage, study } = search;
   for (const trial of await storage.trials(study.id))
-    if (trial.state === "running") await giveBack(search, trial, atLastCheckpoint(search, trial, trial));
+    if (trial.state === "running" && trial.number === (only ?? trial.number))
+      await giveBack(search, trial, atLastCheckpoint(search, trial, trial));
 }
 
 /**
@@ -74,7 +75,11 @@ async function runRound(
   };
   const run = async (trial: Trial): Promise<void> => {
     emit(trialEvent(trial));
-    const end = await attempt(search, trial, { threads, emit, signal: stopping });
+    const end = await attempt(search, trial, { threads, emit, signal: stopping }).catch(async (error: unknown) => {
+      // Whatever ends the search may well stand in the way of this too; resuming makes up for it.
+      await recover(search, trial.number).catch(() => {});
+      throw error;
+    });
     if (end.kind === "ended") {
       await record(trial, end.ending);
     } else if (end.kind === "stopped") {
@@ -108,7 +113,7 @@ async function runRound(
     await Promise.race(running);
   }
   if (failure !== undefined) throw failure;
-  if (signal.aborted) throw interrupted(search, (await storage.trials(study.id)).length);
+  if (signal.aborted) throw interrupted(search);
 }
 
 /** A strategy that is given ended trials only has nothing to wait for. */
@@ -123,12 +128,4 @@ function stuck(why: string): IsonormError {
 function errorOf(error: unknown): { code: string; message: string } {
   const code = error instanceof IsonormError ? error.code : "ISO_WORKER_LOST";
   return { code, message: error instanceof Error ? error.message : String(error) };
-}
-
-export function interrupted({ job }: OpenSearch, trials: number): IsonormError {
-  return new IsonormError(
-    "ISO_INTERRUPTED",
-    `stopped in ${job.out}, which holds ${trials} trials and their checkpoints`,
-    `Continue with --resume ${job.out}`,
-  );
 }

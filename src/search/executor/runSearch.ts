@@ -6,8 +6,9 @@ import { isFinal, studyCost, type Trial } from "../study.js";
 import { type FinishedWinner, finishWinner } from "./conclude.js";
 import { type SearchDone, type SearchEvent, trialSummary } from "./events.js";
 import { type OpenSearch, openSearch, type SearchJob } from "./open.js";
-import { fitOf, optimumOf, searchReport } from "./report.js";
-import { interrupted, runRounds } from "./rounds.js";
+import { fitOf, optimaOf, searchReport } from "./report.js";
+import { runRounds } from "./rounds.js";
+import { interrupted } from "./trial.js";
 
 export interface RunSearchOptions {
   readonly onEvent?: (event: SearchEvent) => void;
@@ -31,19 +32,28 @@ export async function runSearch(job: SearchJob, options: RunSearchOptions = {}):
     options.onEvent?.(event);
   };
   const search = await openSearch(job, emit);
+  try {
+    return await runOpened(search, emit, signal);
+  } finally {
+    await search.storage.close();
+  }
+}
+
+async function runOpened(
+  search: OpenSearch,
+  emit: (event: SearchEvent) => void,
+  signal: AbortSignal,
+): Promise<SearchDone> {
   const run = new Run(search);
   try {
+    run.write("running");
     for (const message of search.warnings) emit({ event: "warning", message });
-    const before = await search.storage.trials(search.study.id);
-    emit(startEvent(search, before));
-    const { outcome, trials } = await runRounds(
-      search,
-      (event) => {
-        emit(event);
-        if (event.event === "trial" && isFinal(event.state)) run.write("running");
-      },
-      signal,
-    );
+    emit(startEvent(search, await search.storage.trials(search.study.id)));
+    const tell = (event: SearchEvent): void => {
+      emit(event);
+      if (event.event === "trial" && isFinal(event.state)) run.write("running");
+    };
+    const { outcome, trials } = await runRounds(search, tell, signal);
     const done = run.previous
       ? doneEvent(search, run.previous, outcome, trials)
       : await conclude(run, outcome, trials, signal);
@@ -52,8 +62,6 @@ export async function runSearch(job: SearchJob, options: RunSearchOptions = {}):
   } catch (error) {
     run.writeQuietly(isFailure(error) ? "failed" : "interrupted");
     throw error;
-  } finally {
-    await search.storage.close();
   }
 }
 
@@ -70,7 +78,6 @@ class Run {
     this.search = search;
     this.previous = record?.command === "search" && record.status === "done" ? record.results : null;
     this.#secondsBefore = record?.command === "search" ? record.seconds : 0;
-    if (!this.previous) this.write("running");
   }
 
   /** Wall-clock time of the search, of its earlier parts too. */
@@ -78,6 +85,7 @@ class Run {
     return this.#secondsBefore + (performance.now() - this.#started) / 1000;
   }
 
+  /** Nothing, where the search was done before. */
   write(status: SearchRecord["status"], results: SearchRecord["results"] = null): void {
     if (this.previous) return;
     const { study, settings, data, folder } = this.search;
@@ -146,7 +154,7 @@ async function conclude(
 ): Promise<SearchDone> {
   const { search } = run;
   const chosen = trials.find(({ number }) => number === outcome.chosen);
-  if (signal.aborted) throw interrupted(search, trials.length);
+  if (signal.aborted) throw interrupted(search);
   const winner = chosen && (await finishWinner(search, chosen, signal));
   const seconds = run.seconds;
   // Loaded here: its chart library takes a while, and bad input must be refused at once.
@@ -169,13 +177,11 @@ function resultsOf(
   cost: Results["cost"],
 ): Results {
   const { elr, fraction: _, replicate: __, ...found } = candidate;
-  const optimum = optimumOf(outcome);
   return {
     trial: number,
     elr,
     scale: found.scale ?? search.scale,
     found,
-    optimum: optimum && [...optimum],
     why: outcome.why,
     validation: done.validation,
     test: done.test,
@@ -187,7 +193,8 @@ function resultsOf(
 
 function doneEvent({ job }: OpenSearch, results: Results, outcome: Outcome, trials: readonly Trial[]): SearchDone {
   const { peakMemoryBytes: _, ...figures } = results;
-  return { event: "done", ...figures, fit: fitOf(outcome), trials: trials.map(trialSummary), out: job.out };
+  const learned = { optima: optimaOf(outcome), fit: fitOf(outcome) };
+  return { event: "done", ...figures, ...learned, trials: trials.map(trialSummary), out: job.out };
 }
 
 /** Whether the search is over without a winner; any other error leaves it to be resumed. */

@@ -28,17 +28,7 @@ const heartbeatInterval = 1000;
 /**
  * Errors that are not a trial's own: no other trial would fare better, and the same one would succeed once they are gone. They end the search, which can then be resumed.
  */
-const notTheTrials: ReadonlySet<string> = new Set([
-  "ISO_OUT_NOT_WRITABLE",
-  "ISO_CHECKPOINT_WRITE",
-  "ISO_RESUME_MISMATCH",
-  "ISO_DATA_MISSING",
-  "ISO_DATA_EMPTY",
-  "ISO_DATA_FORMAT",
-  "ISO_DATA_TRUNCATED",
-  "ISO_STUDY_LOCKED",
-  "ISO_STUDY_CORRUPT",
-]);
+const notTheTrials = /^ISO_(DATA_|STUDY_|OUT_NOT_WRITABLE|CHECKPOINT_WRITE|RESUME_MISMATCH)/;
 
 /** The training that a trial is: the shared settings, the candidate's values, the trial's own seed, the search's splits. */
 export function trialJob(search: OpenSearch, trial: Trial, threads: number, finish: boolean): TrainingJob {
@@ -147,7 +137,7 @@ export async function attempt(search: OpenSearch, trial: Trial, options: Attempt
   if (code === "ISO_INTERRUPTED" && options.signal.aborted) return { kind: "stopped", progress };
   if (code === "ISO_INTERRUPTED" || code === "ISO_WORKER_LOST" || isShortage(error))
     return { kind: "lost", error, progress: atLastCheckpoint(search, trial, progress) };
-  if (notTheTrials.has(code)) throw error;
+  if (notTheTrials.test(code)) throw error;
   const message = error instanceof Error ? error.message : String(error);
   return {
     kind: "ended",
@@ -209,5 +199,13 @@ export function takenOver({ number }: Trial): IsonormError {
     "ISO_STUDY_LOCKED",
     `another process has taken over trial ${number}`,
     "Let one process alone run a search",
+  );
+}
+
+export function interrupted({ job }: OpenSearch): IsonormError {
+  return new IsonormError(
+    "ISO_INTERRUPTED",
+    `the search in ${job.out} was stopped; its trials and their checkpoints are kept`,
+    `Continue with --resume ${job.out}`,
   );
 }
