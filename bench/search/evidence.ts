@@ -138,19 +138,19 @@ function findings(all: readonly Evidence[]): string {
 }
 
 const colours: readonly (readonly [RegExp, string])[] = [
-  [/^bracket/, "#2a5bc8"],
+  [/^bracket|^default/, "#2a5bc8"],
   [/TPE/, "#b8470f"],
   [/GP/, "#7b2d8e"],
   [/^grid/, "#23805f"],
   [/./, "#80858d"],
 ];
 
-/** The bracket, random, grid and, of the newest Optuna, the samplers with their own defaults. */
+/** The bracket, default, random, grid and, of the newest Optuna, the samplers with their own defaults. */
 function plotted(evidence: Evidence, newest: string | undefined): RegretLine[] {
   return evidence.replays
     .filter(
       ({ method }) =>
-        ["bracket", "random", "grid"].includes(method) ||
+        ["bracket", "default", "random", "grid"].includes(method) ||
         (newest !== undefined && method.startsWith(newest) && !method.includes("startup")),
     )
     .map((replay) => {
@@ -228,7 +228,8 @@ ${table(["", "trainings", "best", "its loss", "one seed's noise there", "of the 
 
 - **bracket**: \`src/search\`, driven through \`nextStep\`, settings of the command line (budget 3, low rung of an eighth of the epochs).
 - **default**: one training, nothing searched: ELR ${power(defaultElr)}; for lr × wd 0.1 and 5e-4, which are customary.
-- **random**: Sobol's sequence, scrambled by the seed. **grid**: another one for each budget, at the middles of equal cells, over lr × wd the squarest that the budget pays for.
+- **random**: Sobol's sequence, scrambled by the seed. **grid**: another one for each budget, over lr × wd the squarest that the budget pays for;
+  one point in each of equal cells, at a share of the cell that the seed draws, so that no budget has the luck of a point on the optimum.
 - **Optuna**: validation loss as the objective, rates and decay with \`log=True\`, diverged trials told as pruned, no pruner: every training is a full one. The version stands in the name.
 - All but the bracket keep the training with the lowest observed validation loss.
 

@@ -23,17 +23,28 @@ const ceiling = 100;
 
 /** Median regret against cost, both logarithmic, one panel above another; a standalone SVG file on white. */
 export function regretChart(panels: readonly RegretPanel[]): string {
-  const [width, panelHeight, legendHeight] = [900, 330, 70];
+  const [width, panelHeight, legendHeight] = [900, 330, 90];
   const height = legendHeight + panels.length * panelHeight;
   const top = (index: number): number => legendHeight + index * panelHeight + 34;
   const axisText = { color: muted, fontSize: 12 };
+  const longest = Math.max(
+    ...panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.map(([cost]) => cost))),
+  );
   const names = [...new Set(panels.flatMap(({ lines }) => lines.map(({ name }) => name)))];
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
   chart.setOption({
     animation: false,
     backgroundColor: "#ffffff",
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    legend: { data: names, top: 8, left: 60, right: 20, itemWidth: 34, textStyle: { color: ink, fontSize: 12 } },
+    legend: {
+      data: names,
+      top: 8,
+      left: 60,
+      right: 20,
+      itemWidth: 30,
+      itemGap: 22,
+      textStyle: { color: ink, fontSize: 12 },
+    },
     title: panels.map(({ title }, index) => ({
       text: title,
       left: 60,
@@ -46,7 +57,7 @@ export function regretChart(panels: readonly RegretPanel[]): string {
       type: "log",
       logBase: 2,
       min: 0.5,
-      max: 40,
+      max: longest,
       name: "cost, full trainings",
       nameLocation: "middle",
       nameGap: 24,
@@ -76,9 +87,10 @@ export function regretChart(panels: readonly RegretPanel[]): string {
         color: colour,
         // A full training more is bought whole: between two costs the regret stays.
         step: "end",
-        showSymbol: points.length === 1,
-        symbol: "circle",
-        symbolSize: 8,
+        // A search that ends, and one that is a single training, have a mark at their end.
+        symbol: points.length === 1 ? (dashed ? "emptyCircle" : "circle") : "circle",
+        symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) =>
+          dataIndex === points.length - 1 && points[dataIndex]![0] < longest ? 9 : 0,
         lineStyle: { width: heavy ? 3.5 : 1.75, type: dashed ? [5, 4] : "solid" },
         z: heavy ? 3 : 2,
         clip: true,

@@ -152,14 +152,21 @@ function randomRun(surface: Surface, seed: number): Step[] {
   );
 }
 
-/** A grid of its own for each budget, at the middles of equal cells: over two axes the squarest that the budget pays for, the rate the finer one. */
+/**
+ * A grid of its own for each budget: over two axes the squarest that the budget pays for, the rate the finer one. Its points lie at one share of all cells, another for each
+ * seed and axis, so that no budget has the luck of a point on the optimum.
+ */
 function gridRun(surface: Surface, seed: number): Step[] {
   return Array.from({ length: mostTrials }, (_, index): Step => {
     const budget = index + 1;
+    const random = new Random(seed, "grid", budget);
     const second = surface.axes.length === 1 ? 1 : Math.floor(Math.sqrt(budget));
     const counts = [Math.floor(budget / second), second].slice(0, surface.axes.length);
     const places = counts.reduce<number[][]>(
-      (all, count) => all.flatMap((one) => Array.from({ length: count }, (_, i) => [...one, (i + 0.5) / count])),
+      (all, count) => {
+        const offset = random.uniform();
+        return all.flatMap((one) => Array.from({ length: count }, (_, i) => [...one, (i + offset) / count]));
+      },
       [[]],
     );
     const last = inTurn(
