@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { Random } from "../src/data/core.js";
 import { studyFile } from "../src/search/executor/index.js";
-import { childrenOf, smallSearch, studyContent, trainedState } from "../test/search/study.js";
+import { killChildren, smallSearch, studyContent, trainedState } from "../test/search/study.js";
 
 const kills = Number(process.argv[2] ?? 20);
 const random = new Random(Number(process.argv[3] ?? 0), "kills");
@@ -78,7 +78,7 @@ async function disturbed(
   await new Promise((resolve) => setTimeout(resolve, 1000 * moment));
   const before = await stateOf(out);
   if (kind === "search") search.kill("SIGKILL");
-  else for (const child of childrenOf(search)) process.kill(child, "SIGKILL");
+  else killChildren(search);
   let { done } = await ended;
   if (!done)
     ({ done } = await start(

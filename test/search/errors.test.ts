@@ -12,7 +12,7 @@ import {
   startIsonorm,
   temporaryFolder,
 } from "../cli/isonorm.js";
-import { afterLines } from "./study.js";
+import { afterLines, killChildren } from "./study.js";
 
 // Whole searches, each of several processes: seconds on an idle machine, minutes on a busy one.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -161,6 +161,17 @@ describe("a trial", () => {
       writeFileSync(join(folder, "trials", `000${number}`, "run.json"), "no record");
     }
     expectError(await isonorm(...quick(folder)), "ISO_SEARCH_ALL_FAILED", 1, "ISO_CHECKPOINT_MALFORMED");
+  });
+
+  test.skipIf(process.platform === "win32")("whose process is killed again and again has failed", async () => {
+    const folder = out();
+    const { process: search, ended } = startIsonorm(quick(folder));
+    const killer = setInterval(() => killChildren(search), 20);
+    const ran = await ended.finally(() => clearInterval(killer));
+    expectError(ran, "ISO_SEARCH_ALL_FAILED", 1, "ISO_WORKER_LOST", "SIGKILL");
+    // Each of the three trials is tried again four times.
+    expect(endedTrials(ran).filter(({ state }) => state === "lost")).toHaveLength(12);
+    expect(endedTrials(ran).filter(({ state }) => state === "failed")).toHaveLength(3);
   });
 
   test("that cannot write stops the search, which goes on when it can", async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { doneOf, type Event, eventsOf, isonorm, startIsonorm } from "../cli/isonorm.js";
-import { afterLines, childrenOf, smallSearch, studyContent, trainedState } from "./study.js";
+import { afterLines, killChildren, smallSearch, studyContent, trainedState } from "./study.js";
 
 // Whole searches, each of several processes: seconds on an idle machine, minutes on a busy one.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -54,10 +54,7 @@ describe.skipIf(process.platform === "win32")("a search ends with the same trial
   test("with its trainings killed, which are told of as lost and go on from their checkpoints", async () => {
     const out = join(folder, "orphaned");
     const { process: search, ended } = startIsonorm(smallSearch(out));
-    for (const lines of [2, 5, 9, 14, 20, 24, 27])
-      afterLines(search, lines, () => {
-        for (const child of childrenOf(search).slice(0, 1)) process.kill(child, "SIGKILL");
-      });
+    for (const lines of [2, 5, 9, 14, 20, 24, 27]) afterLines(search, lines, () => killChildren(search, 1));
     const ran = await ended;
     const done = doneOf(ran);
     // Lines may come several at a time, and the last training may have ended when it is to be killed.

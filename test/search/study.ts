@@ -58,14 +58,15 @@ export function afterLines({ stdout }: ChildProcess, lines: number, act: () => v
   });
 }
 
-/** The processes that a process has started. */
-export function childrenOf({ pid }: ChildProcess): number[] {
+/** Kills the processes that a process has started, or the first few of them. */
+export function killChildren({ pid }: ChildProcess, most = Number.POSITIVE_INFINITY): void {
   try {
-    return execFileSync("pgrep", ["-P", String(pid)], { encoding: "utf8" })
+    const children = execFileSync("pgrep", ["-P", String(pid)], { encoding: "utf8" })
       .trim()
       .split("\n")
       .map(Number);
+    for (const child of children.slice(0, most)) process.kill(child, "SIGKILL");
   } catch {
-    return [];
+    // There is none, or it has just ended.
   }
 }
