@@ -65,7 +65,14 @@ export function killChildren({ pid }: ChildProcess, most = Number.POSITIVE_INFIN
       .trim()
       .split("\n")
       .map(Number);
-    for (const child of children.slice(0, most)) process.kill(child, "SIGKILL");
+    for (const child of children.slice(0, most)) {
+      try {
+        process.kill(child, "SIGKILL");
+      } catch (error) {
+        // It may have ended since it was listed.
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    }
   } catch {
     // There is none, or it has just ended.
   }
