@@ -1,6 +1,7 @@
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { differentiate } from "../autodiff/index.js";
 import { Random } from "../data/core.js";
+import { IsonormError } from "../errors.js";
 import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers, type Value } from "../graph/index.js";
 import { lower } from "../lowering/index.js";
 import {
@@ -55,6 +56,7 @@ const shake = 0.1;
  * @param weights - initializers to look at
  * @param inputs - the network's inputs by name, batch first
  * @returns by weight name; a weight that the output does not depend on is missing
+ * @throws coded errors of autodiff and graph, ISO_ONNX_UNSUPPORTED where ONNX Runtime cannot run the result
  */
 export async function proveByNumbers(
   model: Model,
@@ -107,16 +109,29 @@ export async function proveByNumbers(
 
 type Run = (feeds: Readonly<Record<string, OrtTensor>>) => Promise<InferenceSession.ReturnType>;
 
-/** Gives `use` a session that runs the graph, for as long as it takes. */
+/** Gives `use` a session that runs the graph, for as long as it takes. Throws ISO_ONNX_UNSUPPORTED where ONNX Runtime cannot. */
 async function running<T>(
   createSession: CreateSession,
   model: Model,
   graph: Graph,
   use: (run: Run) => Promise<T>,
 ): Promise<T> {
-  const session = await createSession(encode({ ...model, graph }));
+  const orRefuse = async <R>(running: Promise<R>): Promise<R> => {
+    try {
+      return await running;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new IsonormError(
+        "ISO_ONNX_UNSUPPORTED",
+        `ONNX Runtime cannot run the network in training form (${reason})`,
+        "Only the graph's proof is shown",
+        { cause },
+      );
+    }
+  };
+  const session = await orRefuse(createSession(encode({ ...model, graph })));
   try {
-    return await use((feeds) => session.run(feeds));
+    return await use((feeds) => orRefuse(session.run(feeds)));
   } finally {
     await session.release();
   }

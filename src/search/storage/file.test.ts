@@ -18,7 +18,9 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "study-"));
   path = join(folder, "study.db");
 });
+const children: ChildProcess[] = [];
 afterEach(async () => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -41,6 +43,7 @@ async function second(what: "own" | "transaction" | "write"): Promise<ChildProce
   const process_ = spawn(process.execPath, ["--import", "tsx", child, path, what], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  children.push(process_);
   await once(process_.stdout!, "data");
   return process_;
 }

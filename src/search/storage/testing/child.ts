@@ -6,13 +6,15 @@ import { openStudyFile } from "../file.js";
 const [path, what] = process.argv.slice(2) as [string, string];
 
 if (what === "transaction") {
-  new Database(path).exec("BEGIN IMMEDIATE");
+  const database = new Database(path);
+  database.exec("BEGIN IMMEDIATE");
   process.stdout.write("ready\n");
-  setInterval(() => {}, 1000);
+  // The timer also keeps the database from being collected, which would end the transaction.
+  setInterval(() => database.inTransaction, 1000);
 } else {
   const storage = openStudyFile(path, { own: true });
   process.stdout.write("ready\n");
-  if (what === "own") setInterval(() => {}, 1000);
+  if (what === "own") setInterval(() => storage, 1000);
   for (let now = 1; what === "write"; now++) {
     const trial = await storage.claimTrial("flowers", `process ${process.pid}`, now);
     if (!trial) break;
