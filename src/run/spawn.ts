@@ -30,8 +30,10 @@ export interface RunTrainingOptions {
 export async function runTraining(job: TrainingJob, options: RunTrainingOptions = {}): Promise<DoneEvent> {
   const worker = startWorker();
   let last: TrainingEvent | undefined;
+  // A worker that was killed cannot be told anything; its exit says so.
+  const tell = (message: WorkerMessage): void => void worker.send(message, () => {});
   const stop = (): void => {
-    if (worker.connected) worker.send({ kind: "stop" } satisfies WorkerMessage);
+    if (worker.connected) tell({ kind: "stop" });
   };
   options.signal?.addEventListener("abort", stop);
   try {
@@ -47,7 +49,7 @@ export async function runTraining(job: TrainingJob, options: RunTrainingOptions 
       last = event;
       options.onEvent?.(event);
     });
-    worker.send({ kind: "job", job } satisfies WorkerMessage);
+    tell({ kind: "job", job });
     if (options.signal?.aborted) stop();
     const { code, signal } = await exit;
     return conclude(last, job, signal ?? `exit status ${code}`);

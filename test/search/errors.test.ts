@@ -169,7 +169,7 @@ describe("a trial", () => {
     const killer = setInterval(() => killChildren(search), 20);
     const ran = await ended.finally(() => clearInterval(killer));
     expectError(ran, "ISO_SEARCH_ALL_FAILED", 1, "ISO_WORKER_LOST", "SIGKILL");
-    // Each of the three trials is tried again four times.
+    // Each of the three trials is tried four times more.
     expect(endedTrials(ran).filter(({ state }) => state === "lost")).toHaveLength(12);
     expect(endedTrials(ran).filter(({ state }) => state === "failed")).toHaveLength(3);
   });
