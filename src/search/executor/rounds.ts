@@ -68,7 +68,9 @@ async function runRound(
   setMaxListeners(0, stopping);
 
   const tell = async (number: number): Promise<void> => {
-    emit(trialEvent((await storage.trials(study.id))[number]!));
+    const trial = (await storage.trials(study.id))[number]!;
+    // What was given back may have been claimed again by now.
+    emit(trialEvent(isFinal(trial.state) ? trial : { ...trial, state: "lost" }));
   };
   const record = async (trial: Trial, ending: Ending): Promise<void> => {
     if (!(await storage.endTrial(trial, ending, Date.now()))) throw takenOver(trial);
