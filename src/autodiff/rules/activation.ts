@@ -21,6 +21,12 @@ const ThresholdedRelu: GradientRule = ({ b, attributes, inputs: [x], dy: [dy] })
   return [b.where(b.op("Greater", [x!, constantLike(b, alpha, x!)]), dy!, constantLike(b, 0, dy!))];
 };
 
+/** y = x + bias below -lambd, x - bias above lambd, 0 between: f' = |x| > lambd ? 1 : 0. */
+const Shrink: GradientRule = ({ b, attributes, inputs: [x], dy: [dy] }) => {
+  const lambd = attributeFloat(attributes, "lambd", 0.5);
+  return [b.where(b.op("Greater", [b.op("Abs", [x!]), constantLike(b, lambd, x!)]), dy!, constantLike(b, 0, dy!))];
+};
+
 /** y = x > 0 ? x : slope x, slope broadcast to x: dx = x > 0 ? dy : slope dy, dslope = x > 0 ? 0 : x dy. */
 const PRelu: GradientRule = ({ b, inputs: [x, slope], dy: [dy], wants }) => [
   wants(0) ? wherePositive(b, x!, dy!, b.times(slope!, dy!)) : undefined,
@@ -163,6 +169,7 @@ function wherePositive(b: GraphBuilder, x: Value, positive: Value, other: Value)
 registerGradient("Relu", Relu);
 registerGradient("LeakyRelu", LeakyRelu);
 registerGradient("ThresholdedRelu", ThresholdedRelu);
+registerGradient("Shrink", Shrink);
 registerGradient("PRelu", PRelu);
 registerGradient("Elu", Elu);
 registerGradient("Selu", Selu);

@@ -90,12 +90,6 @@ const Log: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.over(dy!, x!)];
 /** y = |x|: dx = dy sign x; 0 at 0. */
 const Abs: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.times(dy!, b.op("Sign", [x!]))];
 
-/** y = sin x: dx = dy cos x. */
-const Sin: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.times(dy!, b.op("Cos", [x!]))];
-
-/** y = cos x: dx = -dy sin x. */
-const Cos: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.negative(b.times(dy!, b.op("Sin", [x!])))];
-
 /** y = x_1 + ... + x_n: dx_i = dy. */
 const Sum: GradientRule = ({ b, inputs, dy: [dy], wants }) =>
   inputs.map((x, index) => (wants(index) ? unbroadcast(b, dy!, x!.shape) : undefined));
@@ -131,9 +125,17 @@ const Where: GradientRule = ({ b, inputs: [condition, x, z], dy: [dy], wants }) 
 const Identity: GradientRule = ({ dy: [dy] }) => [dy];
 
 /** Between floating-point types: dx = dy in x's type. */
-const Cast: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.cast(dy!, x!.dtype)];
+const cast: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.cast(dy!, x!.dtype)];
 
-/** Steps are flat wherever they have a derivative. */
+/** y = a - b q with q = trunc(a / b), which is flat: da = dy, db = -dy q, q = (a - y) / b. */
+const Mod: GradientRule = ({ b, inputs: [a, c], outputs: [y], dy: [dy], wants }) => [
+  wants(0) ? unbroadcast(b, dy!, a!.shape) : undefined,
+  wants(1)
+    ? b.negative(unbroadcast(b, b.times(dy!, b.op("Round", [b.over(b.minus(a!, y!), c!)])), c!.shape))
+    : undefined,
+];
+
+/** Steps are flat wherever they have a derivative; what takes only the shape of its input does not change with it. */
 const flat: GradientRule = ({ inputs }: GradientContext) => inputs.map(() => undefined);
 
 registerGradient("Add", Add);
@@ -147,13 +149,14 @@ registerGradient("Reciprocal", Reciprocal);
 registerGradient("Exp", Exp);
 registerGradient("Log", Log);
 registerGradient("Abs", Abs);
-registerGradient("Sin", Sin);
-registerGradient("Cos", Cos);
 registerGradient("Sum", Sum);
 registerGradient("Mean", Mean);
 registerGradient("Max", extremum);
 registerGradient("Min", extremum);
 registerGradient("Where", Where);
 registerGradient("Identity", Identity);
-registerGradient("Cast", Cast);
-for (const step of ["Floor", "Ceil", "Round", "Sign"]) registerGradient(step, flat);
+registerGradient("Cast", cast);
+registerGradient("CastLike", cast);
+registerGradient("Mod", Mod);
+for (const step of ["Floor", "Ceil", "Round", "Sign", "Hardmax"]) registerGradient(step, flat);
+for (const alike of ["EyeLike", "RandomUniformLike", "RandomNormalLike"]) registerGradient(alike, flat);

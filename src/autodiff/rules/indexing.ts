@@ -109,6 +109,17 @@ const ScatterND: GradientRule = ({ b, node, inputs: [, indices, updates], dy: [d
   return [dx, undefined, wants(2) ? b.op("GatherND", [dy, indices]) : undefined];
 };
 
+/** The k largest elements along an axis, read at places that differ: dy goes back there, zeros to the others. */
+const TopK: GradientRule = ({ b, attributes, inputs: [x], outputs: [, indices], dy: [dy] }) => {
+  const axis = int(attributeInt(attributes, "axis", -1));
+  return [b.op("ScatterElements", [zerosLike(b, x!.shape, dy!), indices, dy], { axis })];
+};
+
+/** y has x's elements at the places that the indices name in y laid out as a row, and zeros elsewhere: dx is read there. */
+const MaxUnpool: GradientRule = ({ b, inputs: [, indices], dy: [dy] }) => [
+  b.op("Gather", [b.reshape(dy!, [elementCount(dy!.shape)]), indices]),
+];
+
 function addsUp(node: Node): boolean {
   const reduction = attributeString(node.attributes, "reduction", "none");
   if (reduction === "none" || reduction === "add") return reduction === "add";
@@ -129,3 +140,5 @@ registerGradient("GatherElements", GatherElements);
 registerGradient("GatherND", GatherND);
 registerGradient("ScatterElements", ScatterElements);
 registerGradient("ScatterND", ScatterND);
+registerGradient("TopK", TopK);
+registerGradient("MaxUnpool", MaxUnpool);

@@ -1,4 +1,4 @@
-import { attributeInt, attributeInts } from "../../graph/index.js";
+import { attributeInt, attributeInts, attributeString } from "../../graph/index.js";
 import { elementCount, int } from "../../onnx/types.js";
 import { zerosLike } from "../constantLike.js";
 import { type GradientContext, type GradientRule, registerGradient } from "../registry.js";
@@ -85,6 +85,24 @@ const Trilu: GradientRule = ({ b, attributes, inputs: [, k], dy: [dy] }) => [
   b.op("Trilu", [dy!, k], { upper: int(attributeInt(attributes, "upper", 1)) }),
 ];
 
+/**
+ * [N, C b^2, H, W] -> [N, C, H b, W b]: a channel holds one element of each b x b block. SpaceToDepth is the inverse where the block's position
+ * comes first in the channels (DCR); where it comes last (CRD) the same is written out.
+ */
+const DepthToSpace: GradientRule = ({ b, attributes, inputs: [x], dy: [dy] }) => {
+  const blocksize = attributeInt(attributes, "blocksize", 1);
+  if (attributeString(attributes, "mode", "DCR") === "DCR")
+    return [b.op("SpaceToDepth", [dy!], { blocksize: int(blocksize) })];
+  const [images, channels, height, width] = dy!.shape as [number, number, number, number];
+  const blocks = [images, channels, height / blocksize, blocksize, width / blocksize, blocksize];
+  return [b.reshape(b.transpose(b.reshape(dy!, blocks), [0, 1, 3, 5, 2, 4]), x!.shape)];
+};
+
+/** The inverse of DepthToSpace (DCR). */
+const SpaceToDepth: GradientRule = ({ b, attributes, dy: [dy] }) => [
+  b.op("DepthToSpace", [dy!], { blocksize: int(attributeInt(attributes, "blocksize", 1)) }),
+];
+
 registerGradient("Reshape", reshaped);
 registerGradient("Flatten", reshaped);
 registerGradient("Squeeze", reshaped);
@@ -96,3 +114,5 @@ registerGradient("Concat", Concat);
 registerGradient("Split", Split);
 registerGradient("Slice", Slice);
 registerGradient("Trilu", Trilu);
+registerGradient("DepthToSpace", DepthToSpace);
+registerGradient("SpaceToDepth", SpaceToDepth);
