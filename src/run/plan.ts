@@ -101,8 +101,7 @@ export function planTraining(splits: Splits, statistics: InputStatistics, asked:
 }
 
 function chooseArchitecture(settings: TrainSettings, shape: readonly number[]): Architecture {
-  const options = { width: settings.width, hidden: settings.hidden };
-  return settings.model === "auto" ? defaultArchitecture(shape, options) : architecture(settings.model, options);
+  return settings.model === "auto" ? defaultArchitecture(shape, settings) : architecture(settings.model, settings);
 }
 
 function chooseOptimizer(settings: TrainSettings): Optimizer {

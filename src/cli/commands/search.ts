@@ -75,7 +75,7 @@ async function planSearch(data: string | undefined, options: RawOptions): Promis
   if (!existsSync(data))
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
-  if (settings.model !== "auto") architecture(settings.model);
+  if (settings.model !== "auto") architecture(settings.model, settings);
   return { ...how, data: readDataSettings(data, options), settings, ...strategyOf(readStrategy(options)) };
 }
 
