@@ -6,7 +6,10 @@ import { decode, encode, type Model, type Tensor } from "../../src/onnx/index.js
 import type { NodeCase } from "./cases.js";
 
 export type Verdict =
-  | { readonly kind: "yes" }
+  | {
+      readonly kind: "yes" /** For gradients: at points moved inwards, not at the case's own. */;
+      readonly moved?: boolean;
+    }
   /** It does not apply to the case. */
   | { readonly kind: "no"; readonly why: string }
   /** isonorm refuses, with an error of its own. */
@@ -44,6 +47,7 @@ export async function checkCase(node: NodeCase): Promise<CaseResult> {
     model = decode(node.model);
   } catch (error) {
     const refused = missing(reason(error));
+    const gradient = no("isonorm does not read it");
     return {
       name: node.name,
       operators: [],
@@ -51,7 +55,7 @@ export async function checkCase(node: NodeCase): Promise<CaseResult> {
       rewritten: refused,
       upgraded: refused,
       inferred: refused,
-      gradient: refused,
+      gradient,
     };
   }
   const operators = [...new Set(model.graph.nodes.map(({ op, domain }) => (domain ? `${domain}:${op}` : op)))];
@@ -63,7 +67,11 @@ export async function checkCase(node: NodeCase): Promise<CaseResult> {
   const again = await tryRun(encode(model), feeds);
   const rewritten = compareRuns(original, again, (a, b) => Buffer.compare(bytes(a), bytes(b)) === 0);
   const form = formOf(model, feeds);
-  if ("kind" in form) return { ...result, rewritten, upgraded: form, inferred: form, gradient: form };
+  if ("kind" in form) {
+    const floating = [feeds, node.outputs].every((tensors) => tensors.some((tensor) => tensor?.dtype === "float32"));
+    const gradient = floating ? form : no("no float32 input or output");
+    return { ...result, rewritten, upgraded: form, inferred: form, gradient };
+  }
   const inferred = compareTypes(form, node.outputs);
   if (typeof original === "string") return { ...result, rewritten, upgraded: runs, inferred, gradient: runs };
   const after = await tryRun(
@@ -158,7 +166,7 @@ async function checkGradients({ model, rest, values }: Form, results: Results): 
             return inline(b, model, bindings).get(output.name)!;
           },
         });
-      return yes;
+      return attempt === 0 ? yes : { kind: "yes", moved: true };
     } catch (error) {
       if (error instanceof IsonormError && error.code === "ISO_AUTODIFF_NO_RULE") return missing(reason(error));
       problem ??= fails(reason(error));
