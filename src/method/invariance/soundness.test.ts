@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { GraphBuilder, type Value } from "../../graph/index.js";
 import { float, type Graph, int, ints } from "../../onnx/types.js";
 import { analyseScaleInvariance, relativeOutputChange } from "../index.js";
+import { matrixOfSlice } from "../norm.js";
 import { type FloatTensor, randomTensor, scaled, tensor } from "../testing/run.js";
 import { trainingOutputs } from "../testing/trainingOutputs.js";
 
@@ -68,6 +69,23 @@ const steps: Readonly<Record<string, Step>> = {
       )[0]!;
     return b.op("Concat", [half(x), half(y)], { axis: int(1) });
   },
+  // As in ShuffleNet: [2, 2] groups of channels change places.
+  shuffle: (b, x) => b.reshape(b.transpose(b.reshape(x, [3, 2, 2, 5, 5]), [0, 2, 1, 3, 4]), [3, channels, 5, 5]),
+  // Two matrices in one weight, taken apart by Split or by Reshape, and each normalised or not.
+  fused: (b, x, _, fresh) => {
+    const both = b.op("Conv", [x, fresh(2 * channels, channels, 1, 1)], { kernel_shape: ints([1, 1]) });
+    const [first, second] = b.add("Split", [both], { axis: int(1), num_outputs: int(2) }, { outputs: 2 });
+    return b.plus(b.op("InstanceNormalization", [first!, fresh(channels), fresh(channels)]), b.relu(second!));
+  },
+  fusedByHeads: (b, x, _, fresh) => {
+    const both = b.op("Conv", [x, fresh(2 * channels, channels, 1, 1)], { kernel_shape: ints([1, 1]) });
+    const apart = b.transpose(b.reshape(both, [3, 2, 2, channels / 2, 25]), [2, 0, 1, 3, 4]);
+    const normed = [0, 1].map((part) => {
+      const index = b.constant({ dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(part)) });
+      return b.op("LayerNormalization", [b.op("Gather", [apart, index]), fresh(25)], { axis: int(-1) });
+    });
+    return b.reshape(b.times(normed[0]!, normed[1]!), [3, channels, 5, 5]);
+  },
   transposeTwice: (b, x) => b.transpose(b.transpose(x, [0, 2, 3, 1]), [0, 3, 1, 2]),
   standardise: (b, x) => b.over(x, b.sqrt(b.op("ReduceSumSquare", [x, b.int64([1, 2, 3])], { keepdims: int(1) }))),
 };
@@ -75,7 +93,7 @@ const steps: Readonly<Record<string, Step>> = {
 // Convolutions and batch normalisations more often, so that there is something to prove.
 const names = [
   ...Object.keys(steps),
-  ...["convolution", "pointwise", "batchNormalization"].flatMap((name) => [name, name]),
+  ...["convolution", "pointwise", "batchNormalization", "fusedByHeads"].flatMap((name) => [name, name]),
 ];
 const random = fc.array(fc.record({ step: fc.nat(names.length - 1), x: fc.nat(99), y: fc.nat(99), reuse: fc.nat(9) }), {
   minLength: 3,
@@ -105,6 +123,7 @@ function build(plan: readonly { step: number; x: number; y: number; reuse: numbe
 it("what the analysis calls scale-invariant is, in random networks", async () => {
   let proved = 0;
   let perChannel = 0;
+  let byMatrix = 0;
   await fc.assert(
     fc.asyncProperty(random, async (plan) => {
       const graph = build(plan);
@@ -118,20 +137,27 @@ it("what the analysis calls scale-invariant is, in random networks", async () =>
       if (!plain.every(Number.isFinite) || plain.every((element) => Math.abs(element) < 1e-3)) return;
       const blunted = await (await trainingOutputs(graph, feeds, 1e-8))({});
       if (!(relativeOutputChange(plain, blunted.y!) < 1e-4)) return;
-      for (const { name, channelAxis } of proofs) {
+      for (const { name, channelAxis, matrices } of proofs) {
         const weight = graph.initializers.get(name) as FloatTensor;
         const change = async (changed: FloatTensor) =>
           relativeOutputChange(plain, (await outputs({ [name]: changed })).y!);
         proved++;
         // Powers of two keep float32 exact, so nothing but the epsilon of 1e-12, next to variances, can tell the outputs apart.
         expect(await change(scaled(weight, 4)), `${name}, times 4`).toBeLessThan(1e-3);
+        const stretched = (axis: number, factor: (slice: number) => number) => {
+          const stride = weight.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+          const data = weight.data.map((x, i) => x * factor(Math.floor(i / stride) % weight.shape[axis]!));
+          return tensor(weight.shape, data);
+        };
+        if (matrices) {
+          byMatrix++;
+          const matrixOf = matrixOfSlice(matrices.parts, weight.shape[matrices.axis]!);
+          const apart = stretched(matrices.axis, (slice) => 4 ** matrixOf[slice]!);
+          expect(await change(apart), `${name}, by matrix`).toBeLessThan(1e-3);
+        }
         if (channelAxis === undefined) continue;
         perChannel++;
-        const stride = weight.shape.slice(channelAxis + 1).reduce((a, b) => a * b, 1);
-        const apart = weight.data.map(
-          (element, index) => element * 2 ** (Math.floor(index / stride) % weight.shape[channelAxis]!),
-        );
-        expect(await change(tensor(weight.shape, apart)), `${name}, by channel`).toBeLessThan(1e-3);
+        expect(await change(stretched(channelAxis, (slice) => 2 ** slice)), `${name}, by channel`).toBeLessThan(1e-3);
       }
     }),
     { numRuns: 300, seed: 20 },
@@ -139,4 +165,5 @@ it("what the analysis calls scale-invariant is, in random networks", async () =>
   // The property must not hold for want of cases.
   expect(proved).toBeGreaterThan(100);
   expect(perChannel).toBeGreaterThan(50);
+  expect(byMatrix).toBeGreaterThan(20);
 });
