@@ -7,8 +7,13 @@ import type { trainSettings } from "../train/settings.js";
 /** The options that every command which trains has. Texts only: values are read by {@link readTrainingOptions}. */
 export function addTrainingOptions(command: Command): Command {
   return command
-    .option("--model <name|file>", "mlp, convnet, resnet20, resnet32, resnet56 (default: by the data)")
+    .option("--model <name|file>", "mlp, convnet, resnet20, resnet32, resnet56, or an .onnx file (default: by the data)")
     .option("--width <n>", "channels of the first stage of an image model (default 16)")
+    .option("--train <what>", "of an .onnx model: all, head, last:N layers, or a regular expression on weights (default all)")
+    .option("--head-node <name>", "node of an .onnx model to take for its classifier (default: its last linear layer)")
+    .option("--pretrained-rate <x>", "learning rates of an .onnx model's old weights, by those of new ones (default 1)")
+    .option("--folded-batch-norm <insert|plain>", "for convolutions that have no normalisation behind them (default insert)")
+    .option("--normalize <auto|data|imagenet|unit|signed|raw>", "what pixels are normalised by (default auto)")
     .option("--hidden <n,n,...>", "widths of an MLP's hidden layers (default 128,128)")
     .option("--epochs <x>", "passes over the training split (default: by its size)")
     .option("--batch-size <n>", "examples a step (default: by the size of the data)")
@@ -59,6 +64,11 @@ export function readTrainSettings(options: RawOptions): TrainInput {
   const settings: Record<string, unknown> = {
     model: options.model,
     width: integer(options, "width"),
+    train: options.train,
+    headNode: options.headNode,
+    pretrainedRate: real(options, "pretrainedRate"),
+    foldedBatchNorm: options.foldedBatchNorm,
+    normalize: options.normalize,
     hidden: list(options, "hidden")?.map((text) => toNumber("hidden", text)),
     epochs: options.epochs === "auto" ? undefined : real(options, "epochs"),
     batchSize: options.batchSize === "auto" ? undefined : integer(options, "batchSize"),

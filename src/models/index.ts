@@ -1,4 +1,4 @@
-export { architecture, architectureNames, defaultArchitecture } from "./choose.js";
+export { type ArchitectureOptions, architecture, architectureNames, defaultArchitecture } from "./choose.js";
 export { convnet } from "./convnet.js";
 export { mlp } from "./mlp.js";
 export type { Architecture, HeadSettings, NetworkInput } from "./network.js";
