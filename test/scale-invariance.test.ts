@@ -141,7 +141,11 @@ describe("inspect: graph analysis and numbers agree on every weight of", () => {
       epochs: 1,
       dataHash: "",
     };
-    const model = exportClassifier(prepared.network.model, outcome.kept, prepared.statistics, { input, classes, provenance });
+    const model = exportClassifier(prepared.network.model, outcome.kept, prepared.statistics, {
+      input,
+      classes,
+      provenance,
+    });
     return decode(encode(model));
   };
   const madeUpImages = (): Splits => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { GraphBuilder } from "../graph/index.js";
-import { int, onnxDataType } from "../onnx/types.js";
+import { int, onnxDataType, string } from "../onnx/types.js";
 import { differentiate } from "./differentiate.js";
 import { describeGradients } from "./testing/describeGradients.js";
 import { randomTensor } from "./testing/finiteDifference.js";
@@ -69,20 +69,34 @@ describe("differentiate", () => {
   it("names operator and node where a rule is missing on the way to a weight", () => {
     const b = new GraphBuilder();
     const w = b.input("w", "float32", [2]);
-    const loss = b.sum(b.op("Atan", [w], {}, { name: "encoder/angle" }));
+    const loss = b.sum(b.op("Bernoulli", [w], {}, { name: "encoder/noise" }));
     expect(() => differentiate(b, loss, [w])).toThrow(
       expect.objectContaining({
         code: "ISO_AUTODIFF_NO_RULE",
-        message: expect.stringContaining("Atan (node encoder/angle)"),
+        message: expect.stringContaining("Bernoulli (node encoder/noise)"),
       }),
+    );
+  });
+
+  it("names every node that lacks a rule, in the graph's order, and no node that no gradient reaches", () => {
+    const b = new GraphBuilder();
+    const [x, w] = [b.input("x", "float32", [1, 1, 3]), b.input("w", "float32", [1, 1, 3])];
+    const noise = b.op("Bernoulli", [w], {}, { name: "noise" });
+    const cut = b.op("Pad", [noise, b.int64([0, 0, -1, 0, 0, 1])], { mode: string("edge") }, { name: "shift" });
+    const flat = b.op("Sign", [b.op("Bernoulli", [w], {}, { name: "unreached" })]);
+    b.op("Bernoulli", [x], {}, { name: "elsewhere" });
+    expect(() => differentiate(b, b.sum(b.times(b.square(cut), flat)), [w])).toThrow(
+      "2 nodes cannot be trained through: operator Bernoulli (node noise) lies between a trained weight and the loss and has no " +
+        "gradient rule; no gradient for Pad (node shift): mode edge with negative pads. " +
+        "Freeze the weights before them, or replace them in the model.",
     );
   });
 
   it("needs no rule for operators that are not on the way to a weight", () => {
     const b = new GraphBuilder();
     const [x, w] = [b.input("x", "float32", [2]), b.input("w", "float32", [2])];
-    const angle = b.op("Atan", [x]);
-    expect(differentiate(b, b.sum(b.times(angle, w)), [w])[0]?.shape).toEqual([2]);
+    const noise = b.op("Bernoulli", [x]);
+    expect(differentiate(b, b.sum(b.times(noise, w)), [w])[0]?.shape).toEqual([2]);
   });
 
   it("adds no node for weights that need none", () => {

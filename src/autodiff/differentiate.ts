@@ -1,7 +1,7 @@
 import { IsonormError } from "../errors.js";
 import { type GraphBuilder, operatorKey, sameShape, type Value } from "../graph/index.js";
 import type { Node } from "../onnx/types.js";
-import { constantLike } from "./constantLike.js";
+import { constantLike, zerosLike } from "./constantLike.js";
 import { type GradientContext, gradientRule } from "./registry.js";
 
 /**
@@ -15,7 +15,7 @@ import { type GradientContext, gradientRule } from "./registry.js";
  * @param loss - a scalar (shape [])
  * @param wrt - float32 values of the forward pass
  * @returns dL/dw in the order of `wrt`, each of its w's shape; undefined where the loss does not depend on w
- * @throws ISO_AUTODIFF_NO_RULE naming the node, where an operator on the way has no rule
+ * @throws ISO_AUTODIFF_NO_RULE naming every node on the way whose operator has no rule, or whose use of the operator its rule does not know
  */
 export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[]): readonly (Value | undefined)[] {
   if (loss.shape.length > 0)
@@ -36,12 +36,11 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
     return total;
   };
 
+  const missing: IsonormError[] = [];
   for (const node of forward.reverse()) {
     if (!node.outputs.some((name) => dependent.has(name))) continue;
     const dy = node.outputs.map((name) => (dependent.has(name) ? adjoint(name) : undefined));
     if (dy.every((value) => value === undefined)) continue;
-    const rule = gradientRule(node.op, node.domain);
-    if (!rule) throw noRule(node);
     const context: GradientContext = {
       b,
       node,
@@ -52,8 +51,7 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
       dy,
       wants: (input) => dependent.has(node.inputs[input] ?? ""),
     };
-    const gradients = rule(context);
-    gradients.forEach((gradient, index) => {
+    gradientsOf(context, missing).forEach((gradient, index) => {
       const name = node.inputs[index];
       if (!gradient || !name || !dependent.has(name)) return;
       expectType(node, index, gradient, b.value(name));
@@ -62,7 +60,25 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
       else adjoints.set(name, [gradient]);
     });
   }
+  if (missing.length > 0) throw noRules(missing);
   return wrt.map((value) => adjoint(value.name));
+}
+
+/**
+ * What the node's rule gives. Where it gives none the reason is added to `missing` and zeros stand in, so that the walk goes on and finds the
+ * other nodes that lack a rule too.
+ */
+function gradientsOf(context: GradientContext, missing: IsonormError[]): readonly (Value | undefined)[] {
+  const { b, node, inputs } = context;
+  const rule = gradientRule(node.op, node.domain);
+  try {
+    if (rule) return rule(context);
+    missing.push(noRule(node));
+  } catch (error) {
+    if (!(error instanceof IsonormError) || error.code !== "ISO_AUTODIFF_NO_RULE") throw error;
+    missing.push(error);
+  }
+  return inputs.map((value, index) => (value && context.wants(index) ? zerosLike(b, value.shape, value) : undefined));
 }
 
 const floatingPoint: ReadonlySet<string> = new Set(["float32", "float64", "float16", "bfloat16"]);
@@ -93,5 +109,16 @@ function noRule(node: Node): IsonormError {
     "ISO_AUTODIFF_NO_RULE",
     `operator ${operator} (node ${node.name || node.outputs[0]}) lies between a trained weight and the loss and has no gradient rule`,
     "Freeze the weights before it, or replace the operator in the model",
+  );
+}
+
+/** One error for all nodes, the first in the graph first. */
+function noRules(missing: readonly IsonormError[]): IsonormError {
+  if (missing.length === 1) return missing[0]!;
+  const reasons = missing.toReversed().map(({ message, remedy }) => message.slice(0, -`. ${remedy}.`.length));
+  return new IsonormError(
+    "ISO_AUTODIFF_NO_RULE",
+    `${missing.length} nodes cannot be trained through: ${reasons.join("; ")}`,
+    "Freeze the weights before them, or replace them in the model",
   );
 }

@@ -1,6 +1,6 @@
 import type { InputDescription, InputStatistics } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import { GraphBuilder, type Value } from "../graph/index.js";
+import { foldIdentities, GraphBuilder, pruneInitializers, type Value } from "../graph/index.js";
 import { foldScaleInvariantLinear } from "../method/index.js";
 import { type Graph, int, type Model, type Node, type Tensor, type ValueInfo } from "../onnx/types.js";
 import { type ClassifierDescription, describeInMetadata } from "./description.js";
@@ -24,7 +24,7 @@ export const preprocessPrefix = "preprocess/";
 
 /**
  * The model that is served: raw input in, logits and probabilities out. Preprocessing is part of the graph, S / ||W|| is folded into the
- * classifier's weight, labels and provenance stand in the metadata, the batch size is free.
+ * classifier's weight, dropout is gone, labels and provenance stand in the metadata, the batch size is free.
  *
  * @param model - in inference form, with `isonorm:ScaleInvariantLinear` as its head
  * @param weights - trained weights and running statistics by initializer name
@@ -41,7 +41,7 @@ export function exportClassifier(
       throw new IsonormError("ISO_INTERNAL", `the model has no weight ${name} to export`, "Report this as a bug");
     initializers.set(name, tensor);
   }
-  const network = foldScaleInvariantLinear({ ...model.graph, initializers });
+  const network = pruneInitializers(foldIdentities(foldScaleInvariantLinear({ ...model.graph, initializers })));
   const networkInput = network.inputs[0]!.name;
   const preprocess = preprocessGraph(description.input, statistics, model.opsets);
   // The preprocessing's result takes the name of the network's input, all its other values a prefix of their own.

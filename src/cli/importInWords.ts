@@ -12,7 +12,9 @@ export function importInWords(event: Extract<TrainingEvent, { event: "import" }>
           `${folded} convolutions have no normalisation behind them: ${inserted > 0 ? "each got a batch normalisation that leaves what it computes as it was" : "their weights are trained plainly"}`,
         ]
       : []),
-    ...(trained < weights ? [`${count(trained)} of ${count(weights)} weights are trained, the others stay as they are`] : []),
+    ...(trained < weights
+      ? [`${count(trained)} of ${count(weights)} weights are trained, the others stay as they are`]
+      : []),
     ...(features === null
       ? []
       : [`the part that stays as it is has been run once: ${count(features)} features an example`]),

@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import type { TrainingEvent } from "../run/index.js";
-import { importInWords } from "./importInWords.js";
 import { bytes, count, duration, number, percent } from "./format.js";
+import { importInWords } from "./importInWords.js";
 import type { Output } from "./output.js";
 
 /** Shows a training's events: as JSON Lines, as lines of text, and on a terminal as a live line. */

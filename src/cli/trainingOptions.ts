@@ -7,6 +7,7 @@ import type { trainSettings } from "../train/settings.js";
 /** The options that every command which trains has. Texts only: values are read by {@link readTrainingOptions}. */
 export function addTrainingOptions(command: Command): Command {
   return command
+<<<<<<< HEAD
     .option("--model <name|file>", "mlp, convnet, resnet20, resnet32, resnet56, or an .onnx file (default: by the data)")
     .option("--width <n>", "channels of the first stage of an image model (default 16)")
     .option("--train <what>", "of an .onnx model: all, head, last:N layers, or a regular expression on weights (default all)")
@@ -14,7 +15,26 @@ export function addTrainingOptions(command: Command): Command {
     .option("--pretrained-rate <x>", "learning rates of an .onnx model's old weights, by those of new ones (default 1)")
     .option("--folded-batch-norm <insert|plain>", "for convolutions that have no normalisation behind them (default insert)")
     .option("--normalize <auto|data|imagenet|unit|signed|raw>", "what pixels are normalised by (default auto)")
+=======
+    .option(
+      "--model <name|file>",
+      "mlp, convnet, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50, mobilenetv2, efficientnet-b0, vit-tiny (default: by the data)",
+    )
+    .option(
+      "--width <x>",
+      "channels of the first stage (convnet and resnet20 to 56: default 16; resnet18 to 50: 64), or the width multiplier (mobilenetv2, efficientnet-b0: 1)",
+    )
+>>>>>>> main
     .option("--hidden <n,n,...>", "widths of an MLP's hidden layers (default 128,128)")
+    .option(
+      "--dropout <p>",
+      "mobilenetv2 and efficientnet-b0: before the classifier (default 0.2); vit-tiny (default 0)",
+    )
+    .option("--drop-path <p>", "drop path in the last block (efficientnet-b0: default 0.2; vit-tiny: 0.1)")
+    .option("--patch <n>", "vit-tiny: side of a patch in pixels (default: by the image size; 16 at 224, 4 at 32)")
+    .option("--dim <n>", "vit-tiny: numbers a token (default 192)")
+    .option("--depth <n>", "vit-tiny: blocks (default 12)")
+    .option("--heads <n>", "vit-tiny: attention heads (default 3)")
     .option("--epochs <x>", "passes over the training split (default: by its size)")
     .option("--batch-size <n>", "examples a step (default: by the size of the data)")
     .option("--seed <n>", "seed of everything random (default 0)")
@@ -63,13 +83,23 @@ type TrainInput = z.input<typeof trainSettings>;
 export function readTrainSettings(options: RawOptions): TrainInput {
   const settings: Record<string, unknown> = {
     model: options.model,
+<<<<<<< HEAD
     width: integer(options, "width"),
     train: options.train,
     headNode: options.headNode,
     pretrainedRate: real(options, "pretrainedRate"),
     foldedBatchNorm: options.foldedBatchNorm,
     normalize: options.normalize,
+=======
+    width: real(options, "width"),
+>>>>>>> main
     hidden: list(options, "hidden")?.map((text) => toNumber("hidden", text)),
+    dropout: real(options, "dropout"),
+    dropPath: real(options, "dropPath"),
+    patch: integer(options, "patch"),
+    dim: integer(options, "dim"),
+    depth: integer(options, "depth"),
+    heads: integer(options, "heads"),
     epochs: options.epochs === "auto" ? undefined : real(options, "epochs"),
     batchSize: options.batchSize === "auto" ? undefined : integer(options, "batchSize"),
     seed: integer(options, "seed"),

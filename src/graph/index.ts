@@ -8,6 +8,7 @@ export {
   attributeTensor,
 } from "./attributes.js";
 export { GraphBuilder, type Operand, type OperatorOptions, sameShape } from "./builder.js";
+export { dropPathName, isDropPath } from "./dropPath.js";
 export {
   broadcastShapes,
   hasInference,

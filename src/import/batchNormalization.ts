@@ -2,7 +2,7 @@ import { preprocessRecords, recordShape } from "../classifier/index.js";
 import type { InputDescription, InputStatistics } from "../data/core.js";
 import { eliminateDeadNodes, GraphBuilder, inline } from "../graph/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
-import { type Graph, float, type Model, type Node, type Tensor } from "../onnx/index.js";
+import { float, type Graph, type Model, type Node, type Tensor } from "../onnx/index.js";
 
 const normalisations = new Set([
   "BatchNormalization",
@@ -44,7 +44,9 @@ export function momentsGraph(
   const b = new GraphBuilder({ opsets: model.opsets });
   const records = b.input("records", input.kind === "image" ? "uint8" : "float32", [batch, ...recordShape(input)]);
   const bindings = new Map([[model.graph.inputs[0]!.name, preprocessRecords(b, records, input, statistics)]]);
-  const values = inline(b, { ...model, graph: expandScaleInvariantLinear(model.graph) }, bindings, { prefix: "model/" });
+  const values = inline(b, { ...model, graph: expandScaleInvariantLinear(model.graph) }, bindings, {
+    prefix: "model/",
+  });
   convolutions.forEach((node, index) => {
     const y = values.get(node.outputs[0]!)!;
     const axes = y.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
@@ -94,7 +96,11 @@ export function insertBatchNormalizations(
     const bias = biasName === "" ? undefined : (initializers.get(biasName)!.data as Float32Array);
     const name = `${weight}/inserted`;
     const add = (suffix: string, value: (channel: number) => number): string => {
-      const tensor: Tensor = { dtype: "float32", shape: [mean.length], data: Float32Array.from(mean, (_, i) => value(i)) };
+      const tensor: Tensor = {
+        dtype: "float32",
+        shape: [mean.length],
+        data: Float32Array.from(mean, (_, i) => value(i)),
+      };
       initializers.set(`${name}.${suffix}`, tensor);
       return `${name}.${suffix}`;
     };

@@ -60,7 +60,11 @@ class Flattener {
     this.initializers = new Map(graph.initializers);
     for (const [name, tensor] of graph.initializers) this.#define(name, tensor);
     const [input] = graph.inputs;
-    this.#values.set(input!.name, { name: input!.name, dtype: input!.dtype ?? "float32", shape: [probeBatch, ...shape] });
+    this.#values.set(input!.name, {
+      name: input!.name,
+      dtype: input!.dtype ?? "float32",
+      shape: [probeBatch, ...shape],
+    });
   }
 
   walk(graph: Graph): void {
@@ -96,7 +100,8 @@ class Flattener {
         this.renamed.set(output, source);
         return;
       }
-      const constant = types[0]?.constant ?? (this.#readOnce(source) ? moved(node, inputs[0], types[0]!.shape) : undefined);
+      const constant =
+        types[0]?.constant ?? (this.#readOnce(source) ? moved(node, inputs[0], types[0]!.shape) : undefined);
       if (constant) {
         this.initializers.set(output, constant);
         this.#define(output, constant);
@@ -165,7 +170,11 @@ function moved(node: Node, source: Value | undefined, shape: readonly number[]):
     case "Unsqueeze":
       return { ...tensor, shape };
     case "Transpose":
-      return { dtype: "float32", shape, data: transposed(tensor.data, tensor.shape, attributeInts(node.attributes, "perm")) };
+      return {
+        dtype: "float32",
+        shape,
+        data: transposed(tensor.data, tensor.shape, attributeInts(node.attributes, "perm")),
+      };
     default:
       return undefined;
   }
@@ -192,7 +201,9 @@ function transposed(data: Float32Array, shape: readonly number[], permutation?: 
 function requireKnown(graph: Graph): void {
   const unknown = graph.nodes.filter(({ op, domain }) => !hasInference(op, domain) && !(op === "If" && domain === ""));
   if (unknown.length === 0) return;
-  const listed = unknown.slice(0, 10).map(({ op, domain, name, outputs }) => `${domain ? `${domain}:` : ""}${op} ${name || outputs[0]}`);
+  const listed = unknown
+    .slice(0, 10)
+    .map(({ op, domain, name, outputs }) => `${domain ? `${domain}:` : ""}${op} ${name || outputs[0]}`);
   const more = unknown.length > listed.length ? ` and ${unknown.length - listed.length} more` : "";
   throw new IsonormError(
     "ISO_ONNX_UNSUPPORTED",

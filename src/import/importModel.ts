@@ -48,7 +48,9 @@ export function importModel(source: Model, options: ImportOptions): ImportedMode
   const declared = describeInput(network.graph);
   const batch = network.graph.inputs[0]!.shape?.[0];
   const fitted = fitInput(network, shape);
-  const flat = atSize(declared, shape, () => flatten(fitted.model, shape, typeof batch === "number" ? batch : undefined));
+  const flat = atSize(declared, shape, () =>
+    flatten(fitted.model, shape, typeof batch === "number" ? batch : undefined),
+  );
   const sameClasses = own === undefined || isPermutation(own.classes, classes);
   const { model, report } = replaceClassifier(flat, {
     classes: classes.length,
@@ -93,7 +95,9 @@ function requireFreeBatch(model: Model, shape: readonly number[], classes: numbe
     const b = new GraphBuilder({ opsets: model.opsets });
     const x = b.input("input", "float32", [batch, ...shape]);
     const graph = expandScaleInvariantLinear(model.graph);
-    const logits = inline(b, { ...model, graph }, new Map([[graph.inputs[0]!.name, x]]), { prefix: "model/" }).get("logits")!;
+    const logits = inline(b, { ...model, graph }, new Map([[graph.inputs[0]!.name, x]]), { prefix: "model/" }).get(
+      "logits",
+    )!;
     if (logits.shape.join() === `${batch},${classes}`) continue;
     throw new IsonormError(
       "ISO_MODEL_UNSUITABLE",
@@ -104,13 +108,18 @@ function requireFreeBatch(model: Model, shape: readonly number[], classes: numbe
 }
 
 /** Adds to an error of shape what size the model asks for. */
-function atSize<T>({ height, width, layout }: ReturnType<typeof describeInput>, shape: readonly number[], act: () => T): T {
+function atSize<T>(
+  { height, width, layout }: ReturnType<typeof describeInput>,
+  shape: readonly number[],
+  act: () => T,
+): T {
   try {
     return act();
   } catch (error) {
     const [, dataHeight, dataWidth] = shape;
     const other = height !== undefined && width !== undefined && (height !== dataHeight || width !== dataWidth);
-    if (!(error instanceof IsonormError) || error.code !== "ISO_GRAPH_SHAPE" || layout === "flat" || !other) throw error;
+    if (!(error instanceof IsonormError) || error.code !== "ISO_GRAPH_SHAPE" || layout === "flat" || !other)
+      throw error;
     throw new IsonormError(
       "ISO_MODEL_UNSUITABLE",
       `the model was made for images of ${height}x${width} pixels, and the data's are ${dataHeight}x${dataWidth} (${error.message})`,

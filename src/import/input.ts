@@ -44,7 +44,9 @@ export function describeInput({ inputs, nodes }: Graph): ModelInput {
   const [, second, third, fourth] = (shape ?? []) as readonly Dimension[];
   const isChannels = (dimension: Dimension): boolean => dimension === 1 || dimension === 3;
   // TensorFlow's exporter turns its channels-last input round at once.
-  const turned = nodes.some((node) => node.op === "Transpose" && node.inputs[0] === name && permutes(node, [0, 3, 1, 2]));
+  const turned = nodes.some(
+    (node) => node.op === "Transpose" && node.inputs[0] === name && permutes(node, [0, 3, 1, 2]),
+  );
   const last = turned || (isChannels(fourth) && !isChannels(second));
   return last
     ? { name, layout: "NHWC", channels: size(fourth), height: size(second), width: size(third), bytes }
@@ -83,7 +85,11 @@ export function fitInput(model: Model, shape: readonly number[]): FittedInput {
   };
 
   if (shape.length === 1) {
-    if (input.layout !== "flat") throw unsuitable(`${describe(input)} takes images, and the data is a table`, "Give image data, or a model for tables");
+    if (input.layout !== "flat")
+      throw unsuitable(
+        `${describe(input)} takes images, and the data is a table`,
+        "Give image data, or a model for tables",
+      );
   } else {
     const [channels, height, width] = shape as readonly [number, number, number];
     const wanted = input.channels ?? channels;

@@ -48,7 +48,11 @@ export function chooseNormalization(
     return model.previousClasses === 1000 ? images(data, "imagenet") : fromData;
   }
   if (data.kind === "table")
-    throw new IsonormError("ISO_ARGUMENT", `normalization "${choice}" is for images, and the data is a table`, "Use auto or data");
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `normalization "${choice}" is for images, and the data is a table`,
+      "Use auto or data",
+    );
   return images(data, choice);
 }
 

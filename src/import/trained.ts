@@ -15,7 +15,12 @@ import type { Graph } from "../onnx/index.js";
  * @param head - name of the classifier's weight
  * @throws ISO_ARGUMENT for an expression that is none or matches nothing, or a number of layers that is none
  */
-export function selectTrained(graph: Graph, names: readonly string[], choice: string, head: string): ReadonlySet<string> {
+export function selectTrained(
+  graph: Graph,
+  names: readonly string[],
+  choice: string,
+  head: string,
+): ReadonlySet<string> {
   if (choice === "all") return new Set(names);
   if (choice === "head") return new Set([head]);
   const last = /^last:(.*)$/.exec(choice);
@@ -31,7 +36,11 @@ export function selectTrained(graph: Graph, names: readonly string[], choice: st
 
 function lastLayers(graph: Graph, names: readonly string[], count: number): readonly string[] {
   if (!Number.isInteger(count) || count < 1)
-    throw new IsonormError("ISO_ARGUMENT", "last:N takes a whole number of layers from 1 on", "Give last:2, for example");
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      "last:N takes a whole number of layers from 1 on",
+      "Give last:2, for example",
+    );
   const position = new Map(graph.nodes.map((node, index) => [node, index]));
   const uses = names.flatMap((name) => {
     const use = weightUse(graph, name);
@@ -71,7 +80,9 @@ export function cutFrozen(graph: Graph, trained: ReadonlySet<string>): Cut | und
   const before = graph.nodes.filter((node) => !behind.has(node));
   const made = new Set(before.filter((node) => fromInput.has(node)).flatMap(({ outputs }) => outputs));
   const inputs = new Set(graph.inputs.map(({ name }) => name));
-  const crossing = new Set([...behind].flatMap(({ inputs: read }) => read).filter((name) => made.has(name) || inputs.has(name)));
+  const crossing = new Set(
+    [...behind].flatMap(({ inputs: read }) => read).filter((name) => made.has(name) || inputs.has(name)),
+  );
   const [features] = crossing;
   if (features === undefined || crossing.size > 1 || inputs.has(features)) return undefined;
   if (graph.outputs.some(({ name }) => made.has(name))) return undefined;

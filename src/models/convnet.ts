@@ -1,6 +1,5 @@
-import { int } from "../onnx/types.js";
 import { type Architecture, Network } from "./network.js";
-import { requireImage } from "./resnet.js";
+import { requireCount, requireImage } from "./requirements.js";
 
 /**
  * A small convolutional network for small images: three stages of two 3x3 convolutions, each with batch normalisation and ReLU;
@@ -10,6 +9,7 @@ import { requireImage } from "./resnet.js";
  * @example models.convnet({ width: 32 })
  */
 export function convnet({ width = 16 }: { width?: number } = {}): Architecture {
+  requireCount("convnet", "width", width);
   return {
     name: "convnet",
     settings: { width },
@@ -26,8 +26,7 @@ export function convnet({ width = 16 }: { width?: number } = {}): Architecture {
           x = net.convolution(`${name}.conv`, x, width * 2 ** stage, { stride });
           x = b.relu(net.batchNormalization(`${name}.bn`, x));
         }
-      x = b.op("Flatten", [b.op("GlobalAveragePool", [x])], { axis: int(1) });
-      return net.finish("convnet", net.classifier(x, input.classes, input.head));
+      return net.finish("convnet", net.classifier(net.globalAverage(x), input.classes, input.head));
     },
   };
 }

@@ -159,10 +159,35 @@ describe("by name", () => {
   it("with the options that it has", () => {
     for (const name of architectureNames) expect(architecture(name).name).toBe(name);
     expect(architecture("resnet32", { width: 8 }).settings).toEqual({ width: 8 });
-    expect(architecture("mlp", { hidden: [3], width: 8 }).settings).toEqual({ hidden: [3] });
+    expect(architecture("mobilenetv2", { width: 0.35 }).settings).toEqual({ width: 0.35, dropout: 0.2 });
+    expect(architecture("vit-tiny", { patch: 4, dropPath: 0, hidden: undefined }).settings).toEqual({
+      patch: 4,
+      dim: 192,
+      depth: 12,
+      heads: 3,
+      dropout: 0,
+      dropPath: 0,
+    });
   });
 
-  it.each(["resnet18", "", "constructor", "__proto__"])("%j is unknown", (name) => {
+  it.each<[string, Parameters<typeof architecture>[1], RegExp]>([
+    ["mlp", { hidden: [3], width: 8 }, /mlp has no option width\. It has hidden/],
+    ["resnet18", { patch: 4, heads: 2 }, /resnet18 has no option patch and no heads/],
+    ["convnet", { width: 0.5 }, /width of convnet is 0\.5/],
+    ["resnet20", { width: 0.5 }, /width of resnet20 is 0\.5/],
+    ["resnet50", { width: 1.5 }, /width of resnet50 is 1\.5.*a whole number/],
+    ["mobilenetv2", { width: 32 }, /width of mobilenetv2 is 32.*a multiplier/],
+    ["mobilenetv2", { dropout: 1 }, /dropout of mobilenetv2 is 1/],
+    ["efficientnet-b0", { dropPath: -0.1 }, /dropPath of efficientnet-b0 is -0\.1/],
+    ["vit-tiny", { depth: 0 }, /depth of vit-tiny is 0/],
+    ["vit-tiny", { dim: 64 }, /cannot split dim 64 among 3 heads/],
+  ])("%s refuses %j", (name, options, message) => {
+    expect(() => architecture(name, options)).toThrow(
+      expect.objectContaining({ code: "ISO_ARGUMENT", message: expect.stringMatching(message) }),
+    );
+  });
+
+  it.each(["resnet21", "", "constructor", "__proto__"])("%j is unknown", (name) => {
     expect(() => architecture(name)).toThrow(
       expect.objectContaining({ code: "ISO_MODEL_UNKNOWN", message: expect.stringContaining(`"${name}"`) }),
     );
@@ -178,5 +203,5 @@ it.each<[readonly number[], string]>([
   [[3, 224, 224], "resnet20"],
 ])("data of shape %j gets %s by default", (shape, name) => {
   expect(defaultArchitecture(shape).name).toBe(name);
-  expect(() => build(defaultArchitecture(shape, { width: 2 }), shape)).not.toThrow();
+  expect(() => build(defaultArchitecture(shape), shape)).not.toThrow();
 });

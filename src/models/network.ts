@@ -1,5 +1,5 @@
 import { Random } from "../data/core.js";
-import { GraphBuilder, type Value } from "../graph/index.js";
+import { dropPathName, GraphBuilder, type Value } from "../graph/index.js";
 import { elementCount, float, int, ints, type Model, string, type Tensor } from "../onnx/types.js";
 
 /** What a built-in model is built for. */
@@ -18,6 +18,15 @@ export interface HeadSettings {
   readonly scale: number;
   readonly norm: "tensor" | "row";
   readonly features: "raw" | "unit";
+}
+
+export interface ConvolutionOptions {
+  readonly kernel?: number;
+  readonly stride?: number;
+  readonly groups?: number;
+  readonly bias?: boolean;
+  /** What the weight's variance counts: the connections into an output, or those out of an input (both within a group). */
+  readonly fan?: "in" | "out";
 }
 
 /** A model that can be built for any data of its kind. */
@@ -49,12 +58,20 @@ export class Network {
     this.input = this.b.input("input", "float32", [1, ...input.shape]);
   }
 
-  /** A weight from N(0, 2 / fanIn) (He et al. 2015, arXiv 1502.01852, eq. 10). */
-  heNormal(name: string, shape: readonly number[], fanIn: number): Value {
+  /** A weight from N(0, 2 / fan) (He et al. 2015, arXiv 1502.01852: eq. 10 with the fan-in, eq. 14 with the fan-out). */
+  heNormal(name: string, shape: readonly number[], fan: number): Value {
+    return this.normal(name, shape, Math.sqrt(2 / fan));
+  }
+
+  /** A weight from N(0, deviation^2); `within` draws again what lies further than so many deviations from 0. */
+  normal(name: string, shape: readonly number[], deviation: number, within = Number.POSITIVE_INFINITY): Value {
     const random = new Random(this.#seed, "weight", name);
-    const deviation = Math.sqrt(2 / fanIn);
     const data = new Float32Array(elementCount(shape));
-    for (let index = 0; index < data.length; index++) data[index] = deviation * random.normal();
+    for (let index = 0; index < data.length; index++) {
+      let value = random.normal();
+      while (Math.abs(value) > within) value = random.normal();
+      data[index] = deviation * value;
+    }
     return this.b.initializer(name, { dtype: "float32", shape, data });
   }
 
@@ -62,19 +79,20 @@ export class Network {
     return this.b.initializer(name, vector(new Float32Array(length).fill(value)));
   }
 
-  /** Convolution without bias. x: [batch, channels, height, width] */
+  /** Convolution, without bias unless asked for; weight from N(0, 2 / fan-in), or the fan-out. x: [batch, channels, height, width] */
   convolution(
     name: string,
     x: Value,
     channels: number,
-    { kernel = 3, stride = 1, groups = 1 }: { kernel?: number; stride?: number; groups?: number } = {},
+    { kernel = 3, stride = 1, groups = 1, bias = false, fan = "in" }: ConvolutionOptions = {},
   ): Value {
     const perGroup = x.shape[1]! / groups;
-    const weight = this.heNormal(`${name}.weight`, [channels, perGroup, kernel, kernel], perGroup * kernel * kernel);
+    const connections = kernel * kernel * (fan === "in" ? perGroup : channels / groups);
+    const weight = this.heNormal(`${name}.weight`, [channels, perGroup, kernel, kernel], connections);
     const pad = (kernel - 1) >> 1;
     return this.b.op(
       "Conv",
-      [x, weight],
+      [x, weight, bias ? this.filled(`${name}.bias`, channels, 0) : undefined],
       {
         kernel_shape: ints([kernel, kernel]),
         strides: ints([stride, stride]),
@@ -107,6 +125,21 @@ export class Network {
   linear(name: string, x: Value, features: number): Value {
     const weight = this.heNormal(`${name}.weight`, [features, x.shape[1]!], x.shape[1]!);
     return this.b.op("Gemm", [x, weight], { transB: int(1) }, { name });
+  }
+
+  /** Mean over the positions. x: [batch, channels, height, width]; returns [batch, channels] */
+  globalAverage(x: Value): Value {
+    return this.b.op("Flatten", [this.b.op("GlobalAveragePool", [x])], { axis: int(1) });
+  }
+
+  /** Drops elements in training: each with that probability, the others divided by 1 - probability. Nothing in inference. */
+  dropout(name: string, x: Value, probability: number): Value {
+    return probability === 0 ? x : this.b.op("Dropout", [x, this.b.scalar(probability)], {}, { name });
+  }
+
+  /** Drops whole examples of a residual branch in training, see graph/dropPath. x: [batch, ...] */
+  dropPath(block: string, x: Value, probability: number): Value {
+    return this.dropout(`${block}.${dropPathName}`, x, probability);
   }
 
   /** The scale-invariant classifier (the method, equation in method/scaleInvariantLinear). x: [batch, features] */

@@ -1,7 +1,6 @@
-import { IsonormError } from "../errors.js";
-import type { Value } from "../graph/index.js";
-import { int } from "../onnx/types.js";
+import { basicBlock } from "./imageNetResnet.js";
 import { type Architecture, Network } from "./network.js";
+import { requireCount, requireImage } from "./requirements.js";
 
 /** Channels of the first stage; default 16. */
 export interface ResNetOptions {
@@ -22,6 +21,7 @@ export const resnet56 = (options: ResNetOptions = {}): Architecture => smallImag
  * convolution with batch normalisation (the paper's option B).
  */
 function smallImageResNet(name: string, blocks: number, { width = 16 }: ResNetOptions): Architecture {
+  requireCount(name, "width", width);
   return {
     name,
     settings: { width },
@@ -40,40 +40,7 @@ function smallImageResNet(name: string, blocks: number, { width = 16 }: ResNetOp
             width * 2 ** stage,
             stage > 0 && block === 0 ? 2 : 1,
           );
-      x = b.op("Flatten", [b.op("GlobalAveragePool", [x])], { axis: int(1) });
-      return net.finish(name, net.classifier(x, input.classes, input.head));
+      return net.finish(name, net.classifier(net.globalAverage(x), input.classes, input.head));
     },
   };
-}
-
-/** relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)) */
-function basicBlock(net: Network, name: string, x: Value, channels: number, stride: number): Value {
-  const { b } = net;
-  let y = net.convolution(`${name}.conv1`, x, channels, { stride });
-  y = b.relu(net.batchNormalization(`${name}.bn1`, y));
-  y = net.batchNormalization(`${name}.bn2`, net.convolution(`${name}.conv2`, y, channels));
-  const same = stride === 1 && x.shape[1] === channels;
-  const shortcut = same
-    ? x
-    : net.batchNormalization(
-        `${name}.shortcut.bn`,
-        net.convolution(`${name}.shortcut.conv`, x, channels, { kernel: 1, stride }),
-      );
-  return b.relu(b.plus(y, shortcut));
-}
-
-/** Throws ISO_MODEL_UNSUITABLE unless `shape` is [channels, height, width] with both sides at least `smallest` pixels. */
-export function requireImage(model: string, shape: readonly number[], smallest: number): void {
-  if (shape.length !== 3)
-    throw new IsonormError(
-      "ISO_MODEL_UNSUITABLE",
-      `${model} takes images, but an example of this data has shape [${shape}]`,
-      "Use --model mlp for tables",
-    );
-  if (shape[1]! < smallest || shape[2]! < smallest)
-    throw new IsonormError(
-      "ISO_MODEL_UNSUITABLE",
-      `${model} needs images of at least ${smallest}x${smallest} pixels, but these have ${shape[1]}x${shape[2]}`,
-      "Use --model mlp or --model convnet, or a larger --image-size",
-    );
 }

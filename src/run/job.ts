@@ -76,8 +76,12 @@ async function trainOn(
   folder: RunFolder,
   previous: RunRecord | undefined,
 ): Promise<void> {
-  const prepared = await prepareTraining(splits, inputStatistics(splits.train), job.settings, job.threads, (done, total) =>
-    hooks.emit({ event: "preparing", what: "features", done, total }),
+  const prepared = await prepareTraining(
+    splits,
+    inputStatistics(splits.train),
+    job.settings,
+    job.threads,
+    (done, total) => hooks.emit({ event: "preparing", what: "features", done, total }),
   );
   try {
     await trainPrepared(splits, prepared, job, hooks, folder, previous);

@@ -17,7 +17,7 @@ import {
   selectTrained,
 } from "../import/index.js";
 import { analyseScaleInvariance, defaultScale } from "../method/index.js";
-import { type ArchitectureOptions, architecture, defaultArchitecture } from "../models/index.js";
+import { architecture, defaultArchitecture } from "../models/index.js";
 import { encode, type Model, type Node } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
 import type { TrainSettings } from "../train/index.js";
@@ -59,13 +59,15 @@ export interface ImportReport {
 export const isModelFile = (model: string): boolean => /\.onnx$/i.test(model);
 
 /** Throws ISO_MODEL_UNKNOWN, ISO_MODEL_UNREADABLE, or ISO_ARGUMENT for a setting that only a model from a file has, before any data is read. */
-export function requireModel({ model, train, headNode, pretrainedRate }: TrainSettings): void {
+export function requireModel(settings: TrainSettings): void {
+  const { model, train, headNode, pretrainedRate } = settings;
   if (isModelFile(model)) {
     if (existsSync(model)) return;
     throw new IsonormError("ISO_MODEL_UNREADABLE", `there is no file ${model}`, "Check the path");
   }
-  if (model !== "auto") architecture(model);
-  const option = train !== "all" ? "--train" : headNode ? "--head-node" : pretrainedRate !== 1 ? "--pretrained-rate" : undefined;
+  if (model !== "auto") architecture(model, settings);
+  const option =
+    train !== "all" ? "--train" : headNode ? "--head-node" : pretrainedRate !== 1 ? "--pretrained-rate" : undefined;
   if (option === undefined) return;
   throw new IsonormError(
     "ISO_ARGUMENT",
@@ -92,8 +94,8 @@ export async function openNetwork(
 
 function builtIn({ train }: Splits, statistics: InputStatistics, settings: TrainSettings): Network {
   const shape = preprocessedShape(train.input, statistics);
-  const options: ArchitectureOptions = { width: settings.width, hidden: settings.hidden };
-  const chosen = settings.model === "auto" ? defaultArchitecture(shape, options) : architecture(settings.model, options);
+  const chosen =
+    settings.model === "auto" ? defaultArchitecture(shape, settings) : architecture(settings.model, settings);
   const { headNorm: norm, headFeatures: features } = settings;
   const classes = train.classes.length;
   const scale = settings.scale ?? defaultScale(classes, { norm, features });
@@ -174,7 +176,9 @@ async function measureMoments(
     const batches = Math.max(1, Math.floor(Math.min(mostMeasured, data.size) / batch));
     const records = recordArray(data.dtype, batch * data.recordLength);
     for (let index = 0; index < batches; index++) {
-      const examples = Array.from({ length: batch }, (_, row) => Math.floor(((row * batches + index) * data.size) / (batch * batches)));
+      const examples = Array.from({ length: batch }, (_, row) =>
+        Math.floor(((row * batches + index) * data.size) / (batch * batches)),
+      );
       data.read(examples, records);
       const results = await session.run({ records: recordsTensor(data, records, batch) });
       measured.forEach((moments, layer) => {

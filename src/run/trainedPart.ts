@@ -67,7 +67,8 @@ export async function trainedPart(
     let done = 0;
     const featuresOf = async (data: Dataset): Promise<Dataset> => {
       const path = join(folder, `${hashRecords(data, key)}.features`);
-      if (!openPack(path, 0)) await extract(session, data, extractor.batch, features, path, (count) => onProgress(done + count, examples));
+      if (!openPack(path, 0))
+        await extract(session, data, extractor.batch, features, path, (count) => onProgress(done + count, examples));
       done += data.size;
       return featureData(data, path, features);
     };
@@ -76,7 +77,10 @@ export async function trainedPart(
     return {
       model: { ...network.model, graph: extractor.trained },
       splits: { ...splits, train, validation, test: undefined },
-      statistics: { kind: "table", numeric: Array.from({ length: features }, () => ({ mean: 0, std: 1, range: 0, missing: false })) },
+      statistics: {
+        kind: "table",
+        numeric: Array.from({ length: features }, () => ({ mean: 0, std: 1, range: 0, missing: false })),
+      },
       features,
       close() {
         train.close();
@@ -166,10 +170,19 @@ function hashRecords(data: Dataset, key: string): string {
 
 function featureData(data: Dataset, path: string, features: number): Dataset {
   const pack = openPack(path, mostInMemory);
-  if (!pack) throw new IsonormError("ISO_OUT_NOT_WRITABLE", `The cache file ${path} cannot be read back`, "Name another cache folder");
+  if (!pack)
+    throw new IsonormError(
+      "ISO_OUT_NOT_WRITABLE",
+      `The cache file ${path} cannot be read back`,
+      "Name another cache folder",
+    );
   const { store } = pack;
   return {
-    input: { kind: "table", numeric: Array.from({ length: features }, (_, index) => `feature ${index}`), categorical: [] },
+    input: {
+      kind: "table",
+      numeric: Array.from({ length: features }, (_, index) => `feature ${index}`),
+      categorical: [],
+    },
     classes: data.classes,
     size: data.size,
     labels: data.labels,

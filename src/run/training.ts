@@ -102,10 +102,5 @@ async function start(options: TrainOptions, record: (event: TrainingEvent) => vo
 export function architectureSettings(model: Architecture | string | undefined): Partial<z.input<typeof trainSettings>> {
   if (model === undefined) return {};
   if (typeof model === "string") return { model };
-  const { width, hidden } = model.settings as { width?: number; hidden?: number[] };
-  return {
-    model: model.name,
-    ...(width === undefined ? {} : { width }),
-    ...(hidden === undefined ? {} : { hidden: [...hidden] }),
-  };
+  return { model: model.name, ...model.settings };
 }

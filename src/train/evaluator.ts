@@ -1,7 +1,7 @@
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
 import { type Dataset, type InputDescription, type InputStatistics, sequentialBatches } from "../data/core.js";
-import { GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
+import { foldIdentities, GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
 import { lower, type Target } from "../lowering/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
 import { type Evaluation, evaluatePredictions } from "../metrics/index.js";
@@ -43,7 +43,8 @@ export function compileEvaluation(
     prefix: "model/",
   });
   b.output("logits", values.get("logits")!);
-  return { graph: pruneInitializers(lower(b.finish("evaluation"), options.target)), batchSize, classes, input };
+  const graph = foldIdentities(b.finish("evaluation"));
+  return { graph: pruneInitializers(lower(graph, options.target)), batchSize, classes, input };
 }
 
 /** Runs a compiled evaluation over data sets. */

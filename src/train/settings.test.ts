@@ -58,7 +58,7 @@ describe("refused", () => {
   it.each<[string, unknown]>([
     ["model", ""],
     ["width", 0],
-    ["width", 2.5],
+    ["width", 5000],
     ["hidden", []],
     ["hidden.1", [8, -1]],
     ["epochs", 0],

@@ -8,10 +8,19 @@ import { defaultEffectiveLearningRates } from "../method/index.js";
 export const trainSettings = z.strictObject({
   /** Name of a built-in model, or the path of an .onnx file; "auto" chooses by the data. */
   model: z.string().min(1).default("auto"),
-  /** Channels of a built-in image model's first stage. */
-  width: z.int().positive().max(4096).optional(),
+  /** Channels of a built-in image model's first stage; of MobileNetV2 and EfficientNet a multiplier of all channels. */
+  width: z.number().positive().max(4096).optional(),
   /** Widths of an MLP's hidden layers. */
   hidden: z.array(z.int().positive().max(65536)).min(1).max(64).optional(),
+  /** Probability of dropout in a built-in model that has it. */
+  dropout: z.number().min(0).lt(1).optional(),
+  /** Probability of drop path in a built-in model's last block. */
+  dropPath: z.number().min(0).lt(1).optional(),
+  /** Of a vision transformer: side of a patch in pixels, numbers a token, blocks, attention heads. */
+  patch: z.int().positive().max(1024).optional(),
+  dim: z.int().positive().max(8192).optional(),
+  depth: z.int().positive().max(128).optional(),
+  heads: z.int().positive().max(128).optional(),
 
   /** Which weights of an .onnx model are trained: `all`, `head`, `last:N` layers, or a regular expression on their names. */
   train: z.string().min(1).default("all"),

@@ -126,8 +126,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const rates = { elr: b.input("elr", "float32", []), lr: b.input("lr", "float32", []) };
   const { pretrained = new Set(), pretrainedRate = 1 } = options;
   const factor = b.scalar(pretrainedRate);
-  const slower =
-    pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
+  const slower = pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
   const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
   const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
   options.proofs.forEach((proof, index) => {

@@ -1,6 +1,6 @@
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import type { GraphBuilder, Value } from "../graph/index.js";
+import { type GraphBuilder, isDropPath, type Value } from "../graph/index.js";
 import { elementCount, float, type Graph, type Node } from "../onnx/types.js";
 
 /** A running statistic's value after the step. */
@@ -12,7 +12,7 @@ export interface StatisticUpdate {
 
 /** A dropout mask that is fed from outside, so that a resumed run draws the same one. */
 export interface DropoutMask {
-  /** The graph's input: 0 where an element is dropped, 1 / (1 - ratio) where it is kept. */
+  /** The graph's input: 0 where an element is dropped, 1 / (1 - ratio) where it is kept; for a drop path one number an example. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly ratio: number;
@@ -80,7 +80,8 @@ export class TrainingForm {
     const constant = inputs[1]?.constant;
     const ratio = constant ? Number(constant.data[0]) : attributeNumber(node, "ratio", 0.5);
     if (ratio === 0) return b.identity(x);
-    const mask = b.input(b.freshName(`${node.name || "dropout"}/mask`), "float32", x.shape);
+    const shape = isDropPath(node) ? x.shape.map((size, axis) => (axis === 0 ? size : 1)) : x.shape;
+    const mask = b.input(b.freshName(`${node.name || "dropout"}/mask`), "float32", shape);
     this.masks.push({ name: mask.name, shape: mask.shape, ratio });
     return b.times(x, mask);
   }

@@ -88,8 +88,6 @@ describeGradients("functions of one element", {
   Exp: unary("Exp"),
   Log: unary("Log", positive),
   Abs: unary("Abs", awayFromZero),
-  Sin: unary("Sin"),
-  Cos: unary("Cos"),
   Identity: unary("Identity"),
   "Cast to float64 and back": {
     inputs: [x],
@@ -97,6 +95,10 @@ describeGradients("functions of one element", {
       const doubled = b.square(b.op("Cast", [v], { to: int(onnxDataType.float64) }));
       return b.op("Cast", [doubled], { to: int(onnxDataType.float32) });
     },
+  },
+  CastLike: {
+    inputs: [x],
+    build: (b, [v]) => b.op("CastLike", [b.square(b.op("CastLike", [v, b.scalar(1, "float64")])), b.scalar(1)]),
   },
   Floor: unary("Floor", randomTensor(shape, { seed: 12, awayFrom: [-1, 0, 1] })),
   Sign: unary("Sign", awayFromZero),
@@ -118,6 +120,13 @@ describeGradients("functions of several operands", {
   "Min of three shapes": {
     inputs: [part(0, [3, 4]), part(12, [4]), part(16, [3, 1])],
     build: (b, inputs) => b.op("Min", inputs),
+  },
+  "Mod, truncated": {
+    inputs: [
+      randomTensor([3, 4], { seed: 13, low: -7, high: 7 }),
+      randomTensor([4], { seed: 14, low: 1.1, high: 2.9 }),
+    ],
+    build: (b, inputs) => b.op("Mod", inputs, { fmod: int(1) }),
   },
   "Max of one operand": { inputs: [x], build: (b, inputs) => b.op("Max", inputs) },
   "Where with a condition that broadcasts": {

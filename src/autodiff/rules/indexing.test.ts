@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { GraphBuilder } from "../../graph/index.js";
-import { int, string } from "../../onnx/types.js";
+import { int, ints, string } from "../../onnx/types.js";
 import { describeGradients } from "../testing/describeGradients.js";
-import { checkGradient, type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
+import { checkGradient, distinctTensor, type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
 
 const x = randomTensor([3, 4, 2], { seed: 1 });
 const indices = (b: GraphBuilder, shape: readonly number[], numbers: readonly number[]) =>
@@ -112,3 +112,26 @@ describe("scatters", () => {
     await expect(checkGradient(check)).rejects.toThrow(/opset is 13/);
   });
 });
+
+const topK = (axis: number, largest: number, opset = 21): GradientCheck => ({
+  inputs: [distinctTensor([3, 5, 2], { seed: 5 })],
+  opset,
+  build: (b, [v]) => b.op("TopK", [v, b.int64([2])], { axis: int(axis), ...(largest ? {} : { largest: int(0) }) }),
+});
+
+describeGradients("TopK", {
+  "the largest": topK(1, 1),
+  "the smallest, along a negative axis": topK(-3, 0),
+  "the largest, opset 11": topK(1, 1, 11),
+});
+
+const unpool: GradientCheck = {
+  inputs: [randomTensor([1, 2, 2, 2], { seed: 6 })],
+  build: (b, [v]) =>
+    b.op("MaxUnpool", [v, indices(b, [1, 2, 2, 2], [5, 7, 13, 14, 16, 19, 26, 31])], {
+      kernel_shape: ints([2, 2]),
+      strides: ints([2, 2]),
+    }),
+};
+
+describeGradients("MaxUnpool", { MaxUnpool: unpool }, "float32");

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { GraphBuilder } from "../../graph/index.js";
-import { type Attributes, float, int, onnxDataType } from "../../onnx/types.js";
+import { type Attributes, float, int, ints, onnxDataType } from "../../onnx/types.js";
 import { differentiate } from "../differentiate.js";
 import { describeGradients } from "../testing/describeGradients.js";
 import { type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
@@ -61,6 +61,33 @@ describeGradients(
   {
     InstanceNormalization: check("InstanceNormalization", [2, 3, 4, 3], [[3], [3]], {}),
     "InstanceNormalization, 1-D": check("InstanceNormalization", [2, 3, 6], [[3], [3]], {}),
+  },
+  "float32",
+);
+
+const acrossChannels = (attributes: Attributes): GradientCheck => ({
+  inputs: [randomTensor([2, 5, 3, 2], { seed: 6, low: -2, high: 2 })],
+  build: (b, inputs) => b.op("LRN", inputs, { alpha: float(0.9), ...attributes }),
+});
+
+describeGradients(
+  "normalisation without parameters",
+  {
+    MeanVarianceNormalization: {
+      inputs: [randomTensor([2, 3, 4, 3], { seed: 7 })],
+      build: (b, inputs) => b.op("MeanVarianceNormalization", inputs),
+    },
+    "MeanVarianceNormalization over named axes": {
+      inputs: [randomTensor([2, 3, 6], { seed: 8 })],
+      build: (b, inputs) => b.op("MeanVarianceNormalization", inputs, { axes: ints([1, -1]) }),
+    },
+    "LRN of three channels": acrossChannels({ size: int(3) }),
+    "LRN of one channel": acrossChannels({ size: int(1) }),
+    "LRN of more channels than there are, beta 1.5, bias 2": acrossChannels({
+      size: int(11),
+      beta: float(1.5),
+      bias: float(2),
+    }),
   },
   "float32",
 );

@@ -1,7 +1,8 @@
-import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../graph/index.js";
+import { attributeFloat, attributeInt, attributeInts, type GraphBuilder, type Value } from "../../graph/index.js";
 import { elementCount } from "../../onnx/types.js";
 import { constantLike } from "../constantLike.js";
 import { type GradientRule, registerGradient } from "../registry.js";
+import { axisMatrix, transposedAlongAxis } from "./axisMatrix.js";
 import { unbroadcast } from "./broadcast.js";
 import { frontAxis, unsupported } from "./operands.js";
 
@@ -89,4 +90,41 @@ registerGradient("GroupNormalization", ({ b, attributes, opset, inputs, dy, want
     wants(1) ? b.reshape(unbroadcast(b, b.times(gradient, normalized.y), gain.shape), scale.shape) : undefined,
     wants(2) ? b.reshape(unbroadcast(b, gradient, gain.shape), scale.shape) : undefined,
   ];
+});
+
+/** MeanVarianceNormalization: y = x^ over the axes named, by default all but the channels; nothing else is learned. */
+registerGradient("MeanVarianceNormalization", ({ b, attributes, inputs: [x], dy: [dy] }) => {
+  const axes = (attributeInts(attributes, "axes") ?? [0, 2, 3]).map((axis) => frontAxis(axis, x!.shape.length));
+  // ONNX adds 1e-9 to the deviation.
+  return [throughNormalization(b, normalize(b, x!, axes, 1e-18), dy!)];
+});
+
+/**
+ * LRN: y_c = x_c s_c^-beta, s_c = bias + alpha / size sum x_k^2 over the `size` channels k around c. With W_ck = 1 where k is one of them, s = bias + a W x^2,
+ * a = alpha / size, and
+ *
+ *   dx = dy s^-beta - 2 a beta x W'(dy x s^(-beta - 1))
+ */
+registerGradient("LRN", ({ b, attributes, inputs: [x], dy: [dy] }) => {
+  const size = attributeInt(attributes, "size", 1);
+  const beta = attributeFloat(attributes, "beta", 0.75);
+  const share = attributeFloat(attributes, "alpha", 1e-4) / size;
+  const channels = x!.shape[1]!;
+  const before = Math.floor((size - 1) / 2);
+  const pairs = Array.from({ length: channels }, (_, c) =>
+    Array.from({ length: size }, (_, n) => c - before + n)
+      .filter((k) => k >= 0 && k < channels)
+      .map((k) => [c, k, 1] as const),
+  ).flat();
+  const number = (value: number) => constantLike(b, value, x!);
+  const around = axisMatrix(
+    channels,
+    channels,
+    pairs.map(([c, k, one]) => [k, c, one] as const),
+  );
+  const squares = transposedAlongAxis(b, around, b.square(x!), 1);
+  const s = b.plus(number(attributeFloat(attributes, "bias", 1)), b.times(number(share), squares));
+  const scaled = b.times(dy!, b.op("Pow", [s, number(-beta)]));
+  const back = transposedAlongAxis(b, axisMatrix(channels, channels, pairs), b.over(b.times(scaled, x!), s), 1);
+  return [b.minus(scaled, b.times(b.times(number(2 * share * beta), x!), back))];
 });

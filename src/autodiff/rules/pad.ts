@@ -1,6 +1,6 @@
-import { attributeInts, attributeString, type GraphBuilder, type Value } from "../../graph/index.js";
-import { elementCount } from "../../onnx/types.js";
+import { attributeInts, attributeString, type Value } from "../../graph/index.js";
 import { type GradientContext, type GradientRule, registerGradient } from "../registry.js";
+import { axisMatrix, transposedAlongAxis } from "./axisMatrix.js";
 import { padded } from "./embedding.js";
 import { frontAxis, requireConstant, unsupported } from "./operands.js";
 
@@ -31,8 +31,9 @@ const Pad: GradientRule = (context) => {
   let gradient = dy[0]!;
   x.shape.forEach((size, axis) => {
     if (before[axis] === 0 && after[axis] === 0) return;
-    const repeated = Array.from({ length: gradient.shape[axis]! }, (_, i) => source(i - before[axis]!, size));
-    gradient = gathered(b, gradient, axis, repeated, size);
+    const length = gradient.shape[axis]!;
+    const repeats = Array.from({ length }, (_, i) => [i, source(i - before[axis]!, size), 1] as const);
+    gradient = transposedAlongAxis(b, axisMatrix(length, size, repeats), gradient, axis);
   });
   return [gradient];
 };
@@ -47,18 +48,6 @@ const sources: Readonly<Record<string, (i: number, size: number) => number>> = {
     return position < size ? position : period - position;
   },
 };
-
-/** P' dy along one axis, P[i][repeated[i]] = 1: a product with the axis second to last. */
-function gathered(b: GraphBuilder, dy: Value, axis: number, repeated: readonly number[], size: number): Value {
-  const transposed = new Float32Array(size * repeated.length);
-  repeated.forEach((element, i) => {
-    transposed[element * repeated.length + i] = 1;
-  });
-  const p = b.constant({ dtype: "float32", shape: [size, repeated.length], data: transposed }, "padding");
-  const [outer, inner] = [elementCount(dy.shape.slice(0, axis)), elementCount(dy.shape.slice(axis + 1))];
-  const folded = b.matMul(b.cast(p, dy.dtype), b.reshape(dy, [outer, repeated.length, inner]));
-  return b.reshape(folded, dy.shape.with(axis, size));
-}
 
 function pads({ node, attributes, inputs }: GradientContext, x: Value) {
   const rank = x.shape.length;

@@ -80,3 +80,37 @@ it("the first of equal maxima gets the gradient, as in PyTorch", async () => {
   const results = await evaluate(b.finish("ties"), [{ dtype: "float32", shape: [1, 1, 2, 4], data }], b.opsets);
   expect([...results.get("dx")!.data]).toEqual([1, 0, 0, 1, 0, 0, 0, 0]);
 });
+
+// x stays away from 0, where |x| and with it the norm of order 1 have no derivative, and which the norms of small windows bend around.
+const lp = (op: string, p: number, shape: readonly number[], attributes: Attributes = {}): GradientCheck => ({
+  ...check(op, randomTensor(shape, { seed: 3, awayFrom: [0] }), { p: int(p), ...attributes }),
+  step: 1 / 128,
+});
+
+describeGradients(
+  "LpPool",
+  {
+    ...Object.fromEntries(
+      Object.entries(windows).map(([name, [shape, attributes]]) => [
+        `LpPool, ${name}`,
+        lp("LpPool", 2, shape, attributes),
+      ]),
+    ),
+    "LpPool of order 1": lp("LpPool", 1, [2, 2, 6, 5], { kernel_shape: ints([3, 2]) }),
+    "LpPool of order 3": lp("LpPool", 3, [2, 2, 6, 5], { kernel_shape: ints([3, 2]) }),
+    GlobalLpPool: lp("GlobalLpPool", 2, [2, 3, 4, 3]),
+    "GlobalLpPool of order 1": lp("GlobalLpPool", 1, [2, 3, 5]),
+    "GlobalLpPool of order 3": lp("GlobalLpPool", 3, [2, 3, 4, 3]),
+  },
+  "float32",
+);
+
+it("LpPool has gradient 0 where a window holds zeros alone", async () => {
+  const b = new GraphBuilder();
+  const x = b.input(inputName(0), "float32", [1, 1, 4]);
+  const y = b.op("LpPool", [x], { kernel_shape: ints([2]), strides: ints([2]) });
+  b.output("dx", differentiate(b, b.sum(y), [x])[0]!);
+  const input = { dtype: "float32", shape: [1, 1, 4], data: Float32Array.of(0, 0, 3, -4) } as const;
+  const { data } = (await evaluate(b.finish("zeros"), [input], b.opsets)).get("dx")!;
+  expect(Array.from(data, Number)).toEqual([0, 0, Math.fround(0.6), Math.fround(-0.8)]);
+});

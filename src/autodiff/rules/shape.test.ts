@@ -1,4 +1,4 @@
-import { type Attributes, int, ints } from "../../onnx/types.js";
+import { type Attributes, int, ints, string } from "../../onnx/types.js";
 import { describeGradients } from "../testing/describeGradients.js";
 import { type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
 
@@ -99,4 +99,15 @@ describeGradients("Trilu", {
   "Trilu, upper, above the diagonal": on((b, [v]) =>
     b.op("Trilu", [v, b.constant({ dtype: "int64", shape: [], data: BigInt64Array.of(1n) })]),
   ),
+});
+
+const channels = randomTensor([2, 8, 2, 3], { seed: 10 });
+const blocks = (op: string, attributes: Attributes): GradientCheck["build"] => {
+  return (b, [v]) => b.op(op, [v], { blocksize: int(2), ...attributes });
+};
+
+describeGradients("blocks and channels", {
+  DepthToSpace: on(blocks("DepthToSpace", {}), channels),
+  "DepthToSpace, the block's position last": on(blocks("DepthToSpace", { mode: string("CRD") }), channels),
+  SpaceToDepth: on(blocks("SpaceToDepth", {}), randomTensor([2, 2, 4, 6], { seed: 11 })),
 });
