@@ -1,12 +1,4 @@
-<<<<<<< HEAD
-
-export { type ArchitectureOptions, architecture, architectureNames, defaultArchitecture } from "./choose.js";
-
-=======
-
 export { architecture, architectureNames, architectureOptionNames, defaultArchitecture } from "./choose.js";
-
->>>>>>> main
 
 export { convnet } from "./convnet.js";
 export { type EfficientNetOptions, efficientnetB0 } from "./efficientNet.js";

@@ -74,11 +74,7 @@ async function planSearch(data: string | undefined, options: RawOptions): Promis
   if (!existsSync(data))
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
-<<<<<<< HEAD
   requireModel(settings);
-=======
-  requireModel(settings);
->>>>>>> main
   return { ...how, data: readDataSettings(data, options), settings, ...strategyOf(readStrategy(options)) };
 }
 

@@ -67,11 +67,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
   if (!existsSync(data))
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
-<<<<<<< HEAD
   requireModel(settings);
-=======
-  requireModel(settings);
->>>>>>> main
   requireCpu(options.device);
   const out = folder ?? newRunFolder("train");
   if (new RunFolder(out).hasRun())
