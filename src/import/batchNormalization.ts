@@ -1,6 +1,6 @@
 import { preprocessRecords, recordShape } from "../classifier/index.js";
 import type { InputDescription, InputStatistics } from "../data/core.js";
-import { eliminateDeadNodes, GraphBuilder, inline } from "../graph/index.js";
+import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
 import { float, type Graph, type Model, type Node, type Tensor } from "../onnx/index.js";
 
@@ -27,16 +27,16 @@ export function foldedConvolutions({ nodes, initializers }: Graph, weights: Read
   );
 }
 
-/** Mean and variance of each output channel of a convolution. [channels] each */
+/** Mean and variance of each channel of a value [batch, channels, ...]. [channels] each */
 export interface Moments {
   readonly mean: Float64Array;
   readonly variance: Float64Array;
 }
 
-/** From `records`, a batch of raw ones, to `mean <i>` and `variance <i>`, [channels] each, of the i-th convolution's output over it. */
+/** From `records`, a batch of raw ones, to `mean <i>` and `variance <i>`, [channels] each, of the i-th of those values over it. */
 export function momentsGraph(
   model: Model,
-  convolutions: readonly Node[],
+  names: readonly string[],
   input: InputDescription,
   statistics: InputStatistics,
   batch: number,
@@ -47,15 +47,15 @@ export function momentsGraph(
   const values = inline(b, { ...model, graph: expandScaleInvariantLinear(model.graph) }, bindings, {
     prefix: "model/",
   });
-  convolutions.forEach((node, index) => {
-    const y = values.get(node.outputs[0]!)!;
+  names.forEach((name, index) => {
+    const y = values.get(name)!;
     const axes = y.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
     const mean = b.mean(y, axes, true);
     b.output(`mean ${index}`, b.reshape(mean, [y.shape[1]!]));
     b.output(`variance ${index}`, b.mean(b.square(b.minus(y, mean)), axes));
   });
   const opsets = new Map([...model.opsets].filter(([domain]) => domain !== "isonorm"));
-  return { ...model, opsets, graph: eliminateDeadNodes(b.finish("moments")) };
+  return { ...model, opsets, graph: pruneInitializers(eliminateDeadNodes(b.finish("moments"))) };
 }
 
 /** Moments over batches of equal size from those of each batch: the variance is the mean of variances plus the variance of means. */
@@ -121,5 +121,44 @@ export function insertBatchNormalizations(
     };
     return [convolution, normalisation];
   });
+  return { ...model, graph: { ...model.graph, nodes, initializers } };
+}
+
+/**
+ * Standardises the features that a fresh classifier gets: the mean of each comes to 0, and their variance to 1 on average, by a batch normalisation that is not
+ * trained. The classifier's scale S is made for such features; those of a trained network are often all positive and close to each other.
+ *
+ * One deviation for all: what varies little over the training data is mostly noise, which a division of its own would bring up
+ * (docs/decisions.md).
+ */
+export function standardizeFeatures(model: Model, moments: Moments): Model {
+  const { mean, variance } = moments;
+  const head = model.graph.nodes.findLast(({ op }) => op === "ScaleInvariantLinear")!;
+  const [features = "", weight = ""] = head.inputs;
+  const vector = (value: (index: number) => number): Tensor => ({
+    dtype: "float32",
+    shape: [mean.length],
+    data: Float32Array.from(mean, (_, index) => value(index)),
+  });
+  const name = `${head.name}/standardized`;
+  const parameters = {
+    gamma: vector(() => 1),
+    beta: vector(() => 0),
+    running_mean: vector((i) => mean[i]!),
+    running_var: vector(() => variance.reduce((sum, each) => sum + each, 0) / variance.length),
+  };
+  const normalisation: Node = {
+    op: "BatchNormalization",
+    domain: "",
+    name,
+    inputs: [features, ...Object.keys(parameters).map((each) => `${name}.${each}`)],
+    outputs: [name],
+    attributes: { epsilon: float(epsilon) },
+  };
+  const nodes = model.graph.nodes.flatMap((node) =>
+    node === head ? [normalisation, { ...head, inputs: [name, weight] }] : [node],
+  );
+  const initializers = new Map(model.graph.initializers);
+  for (const [each, tensor] of Object.entries(parameters)) initializers.set(`${name}.${each}`, tensor);
   return { ...model, graph: { ...model.graph, nodes, initializers } };
 }

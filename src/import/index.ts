@@ -5,6 +5,7 @@ export {
   type Moments,
   momentsGraph,
   poolMoments,
+  standardizeFeatures,
 } from "./batchNormalization.js";
 export { type ImportedModel, type ImportOptions, importModel } from "./importModel.js";
 export { describeInput, type ModelInput } from "./input.js";

@@ -15,10 +15,11 @@ import {
   ownStatistics,
   poolMoments,
   selectTrained,
+  standardizeFeatures,
 } from "../import/index.js";
 import { analyseScaleInvariance, defaultScale } from "../method/index.js";
 import { architecture, defaultArchitecture } from "../models/index.js";
-import { encode, type Model, type Node } from "../onnx/index.js";
+import { encode, type Model } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
 import type { TrainSettings } from "../train/index.js";
 import { recordsTensor } from "./records.js";
@@ -127,13 +128,16 @@ async function fromFile(
     selectTrained(model.graph, weightNames(model), settings.train, head.weight);
   const folded = foldedConvolutions(imported.model.graph, select(imported.model));
   const insert = settings.foldedBatchNorm === "insert" && folded.length > 0;
+  const measure = (names: readonly string[]): Promise<readonly Moments[]> =>
+    measureMoments(imported.model, names, train, normalization.statistics, threads);
+  // Features that stay as they are may be standardised once and for all.
+  const standardize = settings.train === "head" && !head.keptWeight;
+  const layer = imported.model.graph.nodes.find(({ inputs }) => inputs[1] === head.weight)!;
   const model = insert
-    ? insertBatchNormalizations(
-        imported.model,
-        folded,
-        await measureMoments(imported.model, folded, train, normalization.statistics, threads),
-      )
-    : imported.model;
+    ? insertBatchNormalizations(imported.model, folded, await measure(folded.map(({ outputs }) => outputs[0]!)))
+    : standardize
+      ? standardizeFeatures(imported.model, (await measure([layer.inputs[0]!]))[0]!)
+      : imported.model;
   const trained = select(model);
   return {
     name: settings.model,
@@ -162,16 +166,16 @@ const mostMeasured = 1024;
 
 async function measureMoments(
   model: Model,
-  convolutions: readonly Node[],
+  names: readonly string[],
   data: Dataset,
   statistics: InputStatistics,
   threads: number,
 ): Promise<readonly Moments[]> {
   const batch = Math.min(64, data.size);
-  const graph = momentsGraph(model, convolutions, data.input, statistics, batch);
+  const graph = momentsGraph(model, names, data.input, statistics, batch);
   const session = await InferenceSession.create(encode(graph), { intraOpNumThreads: threads });
   try {
-    const measured = convolutions.map((): { mean: Float32Array; variance: Float32Array }[] => []);
+    const measured = names.map((): { mean: Float32Array; variance: Float32Array }[] => []);
     // Spread over the whole split, which may stand in the order of its classes.
     const batches = Math.max(1, Math.floor(Math.min(mostMeasured, data.size) / batch));
     const records = recordArray(data.dtype, batch * data.recordLength);
