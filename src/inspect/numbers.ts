@@ -25,9 +25,13 @@ export interface NumericalProof {
   readonly scaleInvariant: boolean;
 }
 
-/** Above it, a change of the outputs is no rounding. */
-export const largestInvariantChange = 1e-3;
-export const largestInvariantRadial = 1e-3;
+/**
+ * Above these, it is no rounding. Over 1,200 scale-invariant weights of torchvision's networks change the outputs by 1e-5 of their size at most, and have
+ * radial components of at most 1e-6; while of weights that are not, some in networks of 50 layers reach no more than 1e-4 or 3e-4 of the one or the
+ * other (docs/evidence/imports.md).
+ */
+export const largestInvariantChange = 1e-4;
+export const largestInvariantRadial = 1e-5;
 /** Below this share of the largest ||W|| ||dL/dW||, a gradient is the rounding error of sums that cancel: those of float32 leave about 1e-7. */
 const largestInertShare = 1e-5;
 

@@ -70,8 +70,9 @@ export function angularLearningRate(
   direction: Value,
   granularity: Granularity = "tensor",
   channelAxis = 0,
+  parts?: readonly number[],
 ): Value {
-  const sumOfSquares = sumOfSquaresOf(b, direction, granularity, channelAxis);
+  const sumOfSquares = sumOfSquaresOf(b, direction, granularity, channelAxis, parts);
   const length = b.sqrt(b.op("Max", [sumOfSquares, b.scalar(1e-37)]));
   return b.over(b.times(rate, norm), length);
 }

@@ -1,7 +1,7 @@
 import { IsonormError } from "../errors.js";
 import { type GraphBuilder, sameShape, type Value } from "../graph/index.js";
 import { int, type Tensor } from "../onnx/types.js";
-import { channelShape, type Granularity, norms, requireUsableNorms } from "./norm.js";
+import { channelShape, type Granularity, matrixNorms, matrixOfSlice, norms, requireUsableNorms } from "./norm.js";
 
 /**
  * The fixed norm (patent CN114078195B, target training manner; FixNorm, arXiv 2103.15345; forced weight normalisation of EDM2,
@@ -31,6 +31,8 @@ export interface Projection {
  * @param weight - W', after the optimizer's step
  * @param norm0 - Norm_0 as `measureNorm` gives it: a scalar for `tensor`; 1 everywhere but on the channel axis for `channel`
  * @param channelAxis - with granularity `channel`: the axis whose slices have norms of their own
+ * @param parts - with granularity `channel`: the axis falls into so many equal parts, and those with the same number share one norm: the matrices
+ * that a weight holds side by side, `[0, 1, 2]` for queries, keys and values
  */
 export function projectToNorm(
   b: GraphBuilder,
@@ -38,8 +40,9 @@ export function projectToNorm(
   norm0: Value,
   granularity: Granularity = "tensor",
   channelAxis = 0,
+  parts?: readonly number[],
 ): Projection {
-  const sumOfSquares = sumOfSquaresOf(b, weight, granularity, channelAxis);
+  const sumOfSquares = sumOfSquaresOf(b, weight, granularity, channelAxis, parts);
   if (!sameShape(norm0.shape, sumOfSquares.shape))
     throw new IsonormError(
       "ISO_GRAPH_SHAPE",
@@ -51,11 +54,28 @@ export function projectToNorm(
   return { weight: b.times(weight, factor), sumOfSquares, norm, factor };
 }
 
-/** ||x||^2 of the whole tensor (shape []) or of each slice along the channel axis (1 everywhere but there). */
-export function sumOfSquaresOf(b: GraphBuilder, x: Value, granularity: Granularity, channelAxis = 0): Value {
-  return granularity === "tensor"
-    ? b.abstract("SumOfSquares", [x])[0]!
-    : b.abstract("SumOfSquaresPerChannel", [x], { axis: int(channelAxis) })[0]!;
+/**
+ * ||x||^2 of the whole tensor (shape []) or of each slice along the channel axis (1 everywhere but there); with `parts` each slice has that of its
+ * matrix.
+ */
+export function sumOfSquaresOf(
+  b: GraphBuilder,
+  x: Value,
+  granularity: Granularity,
+  channelAxis = 0,
+  parts?: readonly number[],
+): Value {
+  if (granularity === "tensor") return b.abstract("SumOfSquares", [x])[0]!;
+  const perSlice = b.abstract("SumOfSquaresPerChannel", [x], { axis: int(channelAxis) })[0]!;
+  if (!parts) return perSlice;
+  // membership[slice, matrix] is 1 where the slice is one of the matrix's: the sums of slices to sums of matrices, and those back to slices.
+  const matrixOf = matrixOfSlice(parts, x.shape[channelAxis]!);
+  const [slices, matrices] = [matrixOf.length, Math.max(...parts) + 1];
+  const data = new Float32Array(slices * matrices);
+  for (const [slice, matrix] of matrixOf.entries()) data[slice * matrices + matrix] = 1;
+  const membership = b.constant({ dtype: "float32", shape: [slices, matrices], data }, "membership");
+  const perMatrix = b.matMul(b.reshape(perSlice, [1, slices]), membership);
+  return b.reshape(b.matMul(perMatrix, b.transpose(membership, [1, 0])), perSlice.shape);
 }
 
 /**
@@ -70,9 +90,11 @@ export function measureNorm(
   weight: Tensor,
   granularity: Granularity = "tensor",
   channelAxis = 0,
+  parts?: readonly number[],
 ): Tensor {
   const perChannel = granularity === "channel";
-  const values = norms(weight, perChannel ? channelAxis : undefined);
+  const slices = norms(weight, perChannel ? channelAxis : undefined);
+  const values = perChannel && parts ? matrixNorms(slices, parts) : slices;
   requireUsableNorms(name, values);
   const data = Float32Array.from(values);
   // A norm that float64 holds may still round to zero or overflow in float32, in which the step computes.

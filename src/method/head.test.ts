@@ -169,3 +169,57 @@ it("refuses a model without a linear classifier, saying what it found", () => {
     expect.objectContaining({ code: "ISO_MODEL_UNSUITABLE" }),
   );
 });
+
+describe("a classifier that is a 1x1 convolution", () => {
+  const positions = [2, 3];
+  const image = randomTensor([batch, features, ...positions], 5);
+  const convolutional = (build: (b: GraphBuilder, conv: (x: Value) => Value, x: Value) => Value): Model => {
+    const b = new GraphBuilder();
+    const weight = { ...stored, shape: [previous, features, 1, 1] };
+    const conv = (x: Value) =>
+      b.op(
+        "Conv",
+        [x, b.initializer("w", weight), b.initializer("b", randomTensor([previous], 3))],
+        {},
+        { name: "conv" },
+      );
+    b.markOutput(b.op("Flatten", [build(b, conv, b.input("x", "float32", [batch, features, ...positions]))]));
+    return { ...withGemm, graph: b.finish("foreign") };
+  };
+
+  /** S W mean(x) / ||W|| over positions, in float64. */
+  const expected = (scale: number) => {
+    const count = positions[0]! * positions[1]!;
+    const means = Array.from({ length: batch * features }, (_, index) =>
+      image.data.slice(index * count, (index + 1) * count).reduce((sum, value) => sum + value / count, 0),
+    );
+    const size = norms(stored)[0]!;
+    return Array.from({ length: batch * previous }, (_, index) => {
+      const [n, k] = [Math.floor(index / previous), index % previous];
+      let sum = 0;
+      for (let j = 0; j < features; j++) sum += means[n * features + j]! * stored.data[k * features + j]!;
+      return (scale * sum) / size;
+    });
+  };
+
+  it.each<[string, Model, readonly string[]]>([
+    ["before the pooling", convolutional((b, conv, x) => b.op("GlobalAveragePool", [conv(x)])), ["GlobalAveragePool"]],
+    [
+      "before ReLU and pooling, as in SqueezeNet",
+      convolutional((b, conv, x) => b.op("GlobalAveragePool", [b.relu(conv(x))])),
+      ["Relu", "GlobalAveragePool"],
+    ],
+    ["after the pooling", convolutional((b, conv, x) => conv(b.op("GlobalAveragePool", [x]))), []],
+  ])("%s", async (_, before, dropped) => {
+    const { model, report } = replaceClassifier(before, { classes: previous, scale: 8, keepWeight: true });
+    expect(report).toMatchObject({ replaced: "Conv conv", features, droppedBias: true });
+    expect(report.droppedOperators.map((operator) => operator.split(" ")[0])).toEqual([...dropped, "Flatten"]);
+    const outputs = await (await compile(expandScaleInvariantLinear(model.graph)))({ x: image });
+    expect(relativeDifference(outputs.logits!, expected(8))).toBeLessThan(1e-6);
+  });
+
+  it("but not one over several positions that nothing pools", () => {
+    const before = convolutional((_, conv, x) => conv(x));
+    expect(() => replaceClassifier(before, { classes: 2 })).toThrow("comes from Conv conv");
+  });
+});

@@ -1,6 +1,6 @@
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { IsonormError } from "../errors.js";
-import { attributeInt, eliminateDeadNodes, producers, pruneInitializers } from "../graph/index.js";
+import { attributeInt, attributeInts, eliminateDeadNodes, producers, pruneInitializers } from "../graph/index.js";
 import type { Graph, Model, Node, Tensor } from "../onnx/types.js";
 import {
   defaultScale,
@@ -41,8 +41,10 @@ export interface ClassifierReport {
 /** The end of a network: y = x W^T (+ bias), then operators that do not change which class is largest, or only its shape. */
 interface Head {
   readonly node: Node;
-  /** Name of x: [batch, features] */
+  /** Name of x: [batch, features], or [batch, features, ...positions] where `bring` brings it to that. */
   readonly x: string;
+  /** Operators that bring x to [batch, features], in order. */
+  readonly bring: readonly ("GlobalAveragePool" | "Flatten")[];
   /** W as [classes, features] */
   readonly weight: Tensor;
   readonly weightName: string;
@@ -68,6 +70,9 @@ const afterClassifier = new Set([
  * Replaces a network's classifier, whatever its number of classes, by a scale-invariant linear layer with the output `logits`
  * [batch, classes]. Softmax and the like after it go; so do other outputs.
  *
+ * A classifier may also be a 1x1 convolution before or after the pooling, as in SqueezeNet; then pooling and layer take its place. A mean over positions
+ * commutes with it, so that nothing else changes, unless a ReLU stands in between: that goes too.
+ *
  * The fresh weight is normal with variance 1 / features, so that rows have norm 1 on average; its norm has no effect on the network.
  *
  * @throws ISO_MODEL_UNSUITABLE where the network does not end in a linear layer with a stored weight
@@ -91,11 +96,24 @@ export function replaceClassifier(
   const previous = freshName(graph, "previous_logits");
   const rename = (names: readonly string[]) => names.map((value) => (value === outputName ? previous : value));
   const nodes = graph.nodes.map((node) => ({ ...node, inputs: rename(node.inputs), outputs: rename(node.outputs) }));
+  const x = head.x === outputName ? previous : head.x;
+  const brought: Node[] = [];
+  for (const op of head.bring) {
+    const output = freshName(graph, `classifier.${op}`);
+    brought.push({
+      op,
+      domain: "",
+      name: output,
+      inputs: [brought.at(-1)?.outputs[0] ?? x],
+      outputs: [output],
+      attributes: {},
+    });
+  }
   const layer: Node = {
     op: "ScaleInvariantLinear",
     domain: "isonorm",
     name: freshName(graph, "classifier"),
-    inputs: [head.x === outputName ? previous : head.x, name],
+    inputs: [brought.at(-1)?.outputs[0] ?? x, name],
     outputs: [outputName],
     attributes: scaleInvariantLinearAttributes({ scale, norm, features: kind }),
   };
@@ -103,7 +121,7 @@ export function replaceClassifier(
   const replaced = pruneInitializers(
     eliminateDeadNodes({
       ...graph,
-      nodes: [...nodes, layer],
+      nodes: [...nodes, ...brought, layer],
       outputs: [{ name: outputName, dtype: "float32", shape: [batch, classes] }],
       initializers: new Map([...graph.initializers, [name, weight]]),
     }),
@@ -147,13 +165,13 @@ function findHead(graph: Graph): Head {
       after.unshift(node);
       node = makers.get(node.inputs[0] ?? "");
     }
-    const head = node && linearHead(graph, makers, node);
-    if (head) return { ...head, after };
+    const head = node && headOf(graph, makers, node);
+    if (head) return { ...head, after: [...head.after, ...after] };
     met.push(node ? `${output.name} comes from ${nodeLabel(node)}` : `${output.name} is an input`);
   }
   throw new IsonormError(
     "ISO_MODEL_UNSUITABLE",
-    `the model has no classifier to replace: no output comes from a Gemm or MatMul with a stored weight (${met.join("; ")})`,
+    `the model has no classifier to replace: no output comes from a Gemm, MatMul or 1x1 convolution with a stored weight (${met.join("; ")})`,
     "Name the node to replace, or export the model so that it ends in its linear classifier",
   );
 }
@@ -161,16 +179,59 @@ function findHead(graph: Graph): Head {
 function headAt(graph: Graph, name: string): Head {
   const makers = producers(graph);
   const node = graph.nodes.find((candidate) => candidate.name === name);
-  const head = node && linearHead(graph, makers, node);
-  if (head) return { ...head, after: [] };
+  const head = node && headOf(graph, makers, node);
+  if (head) return head;
   throw new IsonormError(
     "ISO_MODEL_UNSUITABLE",
     node
-      ? `node ${nodeLabel(node)} is not a Gemm or MatMul with a stored weight`
+      ? `node ${nodeLabel(node)} is not a Gemm, MatMul or 1x1 convolution with a stored weight`
       : `the model has no node named "${name}"`,
-    "Name the Gemm or MatMul that computes the logits",
+    "Name the node that computes the logits",
   );
 }
+
+function headOf(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node): Head | undefined {
+  const linear = linearHead(graph, makers, node);
+  return linear ? { ...linear, after: [] } : convolutionalHead(graph, makers, node);
+}
+
+/**
+ * The 1x1 convolution that ends a network without linear layer: `node` itself where it follows the pooling, else the one before `node`, the pooling, with
+ * or without ReLU in between.
+ */
+function convolutionalHead(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node): Head | undefined {
+  const before = (later: Node) => makers.get(later.inputs[0] ?? "");
+  const after: Node[] = [];
+  let convolution: Node | undefined = node;
+  while (after.length < 2 && convolution?.op === (after.length === 0 ? "GlobalAveragePool" : "Relu")) {
+    after.unshift(convolution);
+    convolution = before(convolution);
+  }
+  if (convolution?.op !== "Conv" || convolution.domain !== "") return undefined;
+  const [x, weightName, bias] = convolution.inputs as readonly [string, string, string | undefined];
+  const stored = graph.initializers.get(weightName);
+  if (stored?.dtype !== "float32" || stored.shape.slice(2).some((size) => size !== 1)) return undefined;
+  const { attributes } = convolution;
+  const all = (name: string, value: number) =>
+    attributeInts(attributes, name)?.every((given) => given === value) ?? true;
+  if (attributeInt(attributes, "group", 1) !== 1 || !all("strides", 1) || !all("pads", 0)) return undefined;
+  let pooled: Node | undefined = convolution;
+  while (pooled && keepsPositions.has(pooled.op)) pooled = before(pooled);
+  const atOnePosition = pooled?.op === "GlobalAveragePool";
+  if (after.length === 0 && !atOnePosition) return undefined;
+  return {
+    node: convolution,
+    x,
+    bring: atOnePosition ? ["Flatten"] : ["GlobalAveragePool", "Flatten"],
+    weight: { ...stored, shape: stored.shape.slice(0, 2) },
+    weightName,
+    bias: (bias ?? "") !== "",
+    after,
+  };
+}
+
+/** Operators that leave one position one position. */
+const keepsPositions = new Set("Conv Relu Clip HardSwish Dropout Identity BatchNormalization".split(" "));
 
 /** The linear layer that `node` is, or whose bias it adds. */
 function linearHead(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node): Omit<Head, "after"> | undefined {
@@ -187,6 +248,7 @@ function linearHead(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node)
   const head = (transposed: boolean, bias: boolean) => ({
     node: product,
     x,
+    bring: [],
     weight: transposed ? stored : transpose(stored),
     weightName,
     bias,

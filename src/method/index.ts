@@ -13,6 +13,7 @@ export { type ClassifierReport, type ReplaceClassifierOptions, replaceClassifier
 export {
   analyseScaleInvariance,
   type InvarianceOptions,
+  type LogicalMatrices,
   type WeightProof,
   type WeightRole,
   type WeightUse,

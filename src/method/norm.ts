@@ -42,6 +42,25 @@ export function norms(weight: Tensor, channelAxis?: number): Float64Array {
   return sums.map(Math.sqrt);
 }
 
+/** The matrix that each of `slices` slices belongs to, where the axis falls into equal parts of the numbers given. */
+export function matrixOfSlice(parts: readonly number[], slices: number): readonly number[] {
+  if (parts.length === 0 || slices % parts.length !== 0)
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `${slices} slices do not fall into ${parts.length} equal parts`,
+      "Give a number of parts that divides the axis",
+    );
+  return Array.from({ length: slices }, (_, slice) => parts[Math.floor((slice * parts.length) / slices)]!);
+}
+
+/** Norms of slices to those of the matrices that they belong to; each slice gets its matrix's. */
+export function matrixNorms(slices: Float64Array, parts: readonly number[]): Float64Array {
+  const matrixOf = matrixOfSlice(parts, slices.length);
+  const sums = new Float64Array(Math.max(...parts) + 1);
+  for (const [slice, matrix] of matrixOf.entries()) sums[matrix]! += slices[slice]! ** 2;
+  return slices.map((_, slice) => Math.sqrt(sums[matrixOf[slice]!]!));
+}
+
 /** Throws ISO_NORM_ZERO naming the tensor, and the channel where there are several, if a norm is zero or not finite. */
 export function requireUsableNorms(name: string, values: Float64Array): void {
   const channel = values.findIndex((norm) => !(norm > 0 && Number.isFinite(norm)));

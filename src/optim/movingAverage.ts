@@ -25,11 +25,11 @@ export function movingAverage(
   average: Value,
   weight: Value,
   remainder: Value,
-  fixedNorm?: Pick<FixedNormRule, "norm0" | "granularity" | "channelAxis">,
+  fixedNorm?: Pick<FixedNormRule, "norm0" | "granularity" | "channelAxis" | "parts">,
 ): Value {
   const next = b.plus(average, b.times(b.minus(weight, average), remainder));
   if (!fixedNorm) return next;
-  return projectToNorm(b, next, fixedNorm.norm0, fixedNorm.granularity, fixedNorm.channelAxis).weight;
+  return projectToNorm(b, next, fixedNorm.norm0, fixedNorm.granularity, fixedNorm.channelAxis, fixedNorm.parts).weight;
 }
 
 /**

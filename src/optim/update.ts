@@ -17,6 +17,8 @@ export interface FixedNormRule {
   readonly granularity: Granularity;
   /** With granularity `channel`: the axis that the proof gives. Default 0. */
   readonly channelAxis?: number;
+  /** With granularity `channel`: slices of one matrix share a norm, see `projectToNorm`. */
+  readonly parts?: readonly number[];
   readonly baseRule: BaseRule;
   /** ELR times the schedule: scalar. */
   readonly effectiveLearningRate: Value;
@@ -79,7 +81,7 @@ export function updateWeight(b: GraphBuilder, input: WeightUpdateInput): WeightU
 
 function fixedNormUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: FixedNormRule): WeightUpdate {
   const { weight, optimizer } = input;
-  const { norm0, granularity, channelAxis = 0, baseRule, effectiveLearningRate } = rule;
+  const { norm0, granularity, channelAxis = 0, parts, baseRule, effectiveLearningRate } = rule;
   if (baseRule === "sgd" && optimizer.gradientDegree !== 1)
     throw new IsonormError(
       "ISO_ARGUMENT",
@@ -90,9 +92,9 @@ function fixedNormUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: FixedN
   const rate =
     baseRule === "sgd"
       ? layerLearningRate(b, effectiveLearningRate, norm0)
-      : angularLearningRate(b, effectiveLearningRate, norm0, direction, granularity, channelAxis);
+      : angularLearningRate(b, effectiveLearningRate, norm0, direction, granularity, channelAxis, parts);
   const stepped = b.minus(weight, b.times(direction, rate));
-  const { weight: projected, norm, factor } = projectToNorm(b, stepped, norm0, granularity, channelAxis);
+  const { weight: projected, norm, factor } = projectToNorm(b, stepped, norm0, granularity, channelAxis, parts);
   // ||W'|| tells of overflow and NaN, Norm_0 / ||W'|| of a norm that came out as zero.
   const sound = b.plus(norm, factor);
   return { weight: projected, slots, health: joined(b, granularity === "channel" ? b.sum(sound) : sound, health) };

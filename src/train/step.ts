@@ -148,7 +148,12 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     const fixed = fixedNormOf(proof, options.fixedNorm);
     const rule: FixedNormRule | undefined = fixed && {
       kind: "fixedNorm",
-      norm0: declare(norm0Name(name), "norm0", name, measureNorm(name, initial, fixed.granularity, fixed.channelAxis)),
+      norm0: declare(
+        norm0Name(name),
+        "norm0",
+        name,
+        measureNorm(name, initial, fixed.granularity, fixed.channelAxis, fixed.parts),
+      ),
       ...fixed,
       baseRule: options.baseRule,
       effectiveLearningRate: elr,
@@ -197,15 +202,17 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
 }
 
 /**
- * How a weight's norm is kept: not at all unless it is proved scale-invariant; by channel only where each channel is so by itself, else as
- * one tensor.
+ * How a weight's norm is kept: not at all unless it is proved scale-invariant; by channel only where each channel is so by itself, else matrix by
+ * matrix, of which a tensor mostly holds one.
  */
 function fixedNormOf(
   proof: WeightProof,
   asked: Granularity | "none",
-): { granularity: Granularity; channelAxis: number } | undefined {
+): { granularity: Granularity; channelAxis: number; parts?: readonly number[] } | undefined {
   if (asked === "none" || !proof.scaleInvariant) return undefined;
   if (asked === "channel" && proof.perChannel) return { granularity: "channel", channelAxis: proof.channelAxis! };
+  const { matrices } = proof;
+  if (matrices) return { granularity: "channel", channelAxis: matrices.axis, parts: matrices.parts };
   return { granularity: "tensor", channelAxis: 0 };
 }
 

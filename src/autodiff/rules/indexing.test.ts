@@ -134,4 +134,25 @@ const unpool: GradientCheck = {
     }),
 };
 
-describeGradients("MaxUnpool", { MaxUnpool: unpool }, "float32");
+const reversed = (time: number): GradientCheck => ({
+  inputs: [randomTensor([3, 3, 2], { seed: 7 })],
+  build: (b, [v]) =>
+    b.op("ReverseSequence", [v, indices(b, [3], [2, 3, 1])], { time_axis: int(time), batch_axis: int(1 - time) }),
+});
+
+describeGradients("ReverseSequence", {
+  "ReverseSequence along the first axis": reversed(0),
+  "ReverseSequence along the second axis": reversed(1),
+});
+
+describeGradients(
+  "MaxUnpool and OneHot",
+  {
+    MaxUnpool: unpool,
+    "OneHot's two values": {
+      inputs: [randomTensor([2], { seed: 8 })],
+      build: (b, [v]) => b.op("OneHot", [indices(b, [2, 2], [0, 2, -1, 5]), b.int64([3]), v], { axis: int(1) }),
+    },
+  },
+  "float32",
+);

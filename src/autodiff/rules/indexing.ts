@@ -120,6 +120,22 @@ const MaxUnpool: GradientRule = ({ b, inputs: [, indices], dy: [dy] }) => [
   b.op("Gather", [b.reshape(dy!, [elementCount(dy!.shape)]), indices]),
 ];
 
+/** y = hot ? on : off of values [off, on], hot where the index along the new axis is the one named: dvalues = [sum of dy elsewhere, sum of dy where hot]. */
+const OneHot: GradientRule = ({ b, attributes, inputs: [indices, depth, values], dy: [dy], wants }) => {
+  if (!wants(2)) return [];
+  const offOn = b.constant({ dtype: "float32", shape: [2], data: Float32Array.of(0, 1) }, "offOn");
+  const axis = int(attributeInt(attributes, "axis", -1));
+  const hot = b.cast(b.op("OneHot", [indices, depth, offOn], { axis }), values!.dtype);
+  const on = b.reshape(b.sum(b.times(dy!, hot)), [1]);
+  const all = b.reshape(b.sum(dy!), [1]);
+  return [undefined, undefined, b.op("Concat", [b.minus(all, on), on], { axis: int(0) })];
+};
+
+/** y has the first n_i elements of sequence i in reverse and the rest as they were; turned again they are as before. */
+const ReverseSequence: GradientRule = ({ b, attributes, inputs: [, lengths], dy: [dy] }) => [
+  b.op("ReverseSequence", [dy!, lengths], attributes),
+];
+
 function addsUp(node: Node): boolean {
   const reduction = attributeString(node.attributes, "reduction", "none");
   if (reduction === "none" || reduction === "add") return reduction === "add";
@@ -142,3 +158,5 @@ registerGradient("ScatterElements", ScatterElements);
 registerGradient("ScatterND", ScatterND);
 registerGradient("TopK", TopK);
 registerGradient("MaxUnpool", MaxUnpool);
+registerGradient("OneHot", OneHot);
+registerGradient("ReverseSequence", ReverseSequence);

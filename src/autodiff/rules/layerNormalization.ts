@@ -4,7 +4,7 @@ import { constantLike } from "../constantLike.js";
 import { type GradientRule, registerGradient } from "../registry.js";
 import { axisMatrix, transposedAlongAxis } from "./axisMatrix.js";
 import { unbroadcast } from "./broadcast.js";
-import { frontAxis, unsupported } from "./operands.js";
+import { frontAxis } from "./operands.js";
 
 /**
  * Normalisations over axes of one example. With x^ = (x - mean) i, i = 1 / sqrt(variance + epsilon), mean and variance over those axes, and g = dL/dx^:
@@ -37,22 +37,35 @@ function throughNormalization(b: GraphBuilder, { y, inverse, axes, centred }: No
   return b.times(inverse, b.minus(across, along));
 }
 
-/** LayerNormalization: y = x^ scale + bias, normalised over the axes from `axis` on; scale and bias broadcast over them. */
+/**
+ * LayerNormalization: y = x^ scale + bias, normalised over the axes from `axis` on, n elements; scale and bias broadcast over them. The mean, where
+ * there is one, and i are outputs too: dmean/dx = 1 / n, and di/dx = -i^3 (x - mean) / n = -i^2 x^ / n.
+ */
 const overTrailingAxes =
   (centred: boolean): GradientRule =>
-  ({ b, node, attributes, inputs, dy, wants }) => {
+  ({ b, attributes, inputs, dy, wants }) => {
     const [x, scale, bias] = inputs as [Value, Value, Value | undefined];
-    if (!dy[0] || dy.slice(1).some((gradient) => gradient !== undefined))
-      throw unsupported(node, "the loss depends on its statistics", "Let the loss depend on its first output only");
+    const [dyOfY, dyOfMean, dyOfInverse] = centred ? dy : [dy[0], undefined, dy[1]];
     const axis = frontAxis(attributeInt(attributes, "axis", -1), x.shape.length);
     const axes = x.shape.map((_, index) => index).slice(axis);
     const normalized = normalize(b, x, axes, attributeFloat(attributes, "epsilon", 1e-5), centred);
+    const { y, inverse } = normalized;
+    const share = constantLike(b, 1 / elementCount(x.shape.slice(axis)), x);
+    const ofX = () => [
+      dyOfY && throughNormalization(b, normalized, b.times(dyOfY, scale)),
+      dyOfMean && b.expand(b.times(b.cast(dyOfMean, x.dtype), share), x.shape),
+      dyOfInverse && b.negative(b.times(b.times(b.times(b.cast(dyOfInverse, x.dtype), share), b.square(inverse)), y)),
+    ];
     return [
-      wants(0) ? throughNormalization(b, normalized, b.times(dy[0], scale)) : undefined,
-      wants(1) ? unbroadcast(b, b.times(dy[0], normalized.y), scale.shape) : undefined,
-      bias && wants(2) ? unbroadcast(b, dy[0], bias.shape) : undefined,
+      wants(0) ? sumOf(b, ofX()) : undefined,
+      dyOfY && wants(1) ? unbroadcast(b, b.times(dyOfY, y), scale.shape) : undefined,
+      dyOfY && bias && wants(2) ? unbroadcast(b, dyOfY, bias.shape) : undefined,
     ];
   };
+
+function sumOf(b: GraphBuilder, terms: readonly (Value | undefined)[]): Value | undefined {
+  return terms.reduce((sum, term) => (sum && term ? b.plus(sum, term) : (sum ?? term)), undefined);
+}
 
 registerGradient("LayerNormalization", overTrailingAxes(true));
 /** x divided by its root mean square, times scale. */

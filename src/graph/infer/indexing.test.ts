@@ -37,8 +37,10 @@ describe("ScatterElements and ScatterND", () => {
   ]);
 });
 
-describe("OneHot, TopK, Trilu", () => {
+describe("OneHot, TopK, Trilu, ReverseSequence", () => {
   agreesWithOrt([
+    { op: "ReverseSequence", inputs: [f32(3, 2, 4), i64(1, 3)] },
+    { op: "ReverseSequence", inputs: [f32(3, 2), i64(1, 2, 1)], attributes: { batch_axis: 0, time_axis: 1 } },
     { op: "OneHot", inputs: [indices(2, 3), i64Scalar(5), f32(2)] },
     { op: "OneHot", inputs: [indices(2, 3), i64(5), f32(2)], attributes: { axis: 0 } },
     { op: "OneHot", inputs: [indices(2, 3), i64(5), typed("int64", 2)], attributes: { axis: -2 } },
@@ -49,6 +51,11 @@ describe("OneHot, TopK, Trilu", () => {
     { op: "Trilu", inputs: [f32(2, 3), i64Scalar(1)], attributes: { upper: 0 } },
   ]);
   refuses([
+    [{ op: "ReverseSequence", inputs: [f32(3, 2), i64(1, 2, 1)] }, /sequence_lens must have shape \[2\]/],
+    [
+      { op: "ReverseSequence", inputs: [f32(3, 2), i64(1, 2)], attributes: { time_axis: 1 } },
+      /batch_axis 1 and time_axis 1 must be 0 and 1/,
+    ],
     [{ op: "OneHot", inputs: [indices(2), i64(0), f32(2)] }, /depth must be one number of 1 or more, not \[0\]/],
     [{ op: "OneHot", inputs: [indices(2), i64(4), f32(3)] }, /values must have shape \[2\], not \[3\]/],
     [{ op: "TopK", inputs: [f32(2, 5), i64(6)] }, /k = 6 must lie between 0 and the 5 elements of axis 1/],

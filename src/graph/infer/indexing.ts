@@ -99,6 +99,20 @@ registerInference("Trilu", (context) => {
   return [{ dtype, shape }];
 });
 
+/** One length for each sequence, along the batch axis; batch and time are the first two axes. */
+registerInference("ReverseSequence", (context) => {
+  const x = required(context, 0);
+  requireRankAtLeast(context, x, 2, "input");
+  const [batch, time] = [
+    attributeInt(context.attributes, "batch_axis", 1),
+    attributeInt(context.attributes, "time_axis", 0),
+  ];
+  if (batch + time !== 1 || batch * time !== 0)
+    throw shapeError(context, `batch_axis ${batch} and time_axis ${time} must be 0 and 1`);
+  requireVector(context, required(context, 1), x.shape[batch]!, "sequence_lens");
+  return [{ dtype: x.dtype, shape: x.shape }];
+});
+
 function requireIndices(context: InferContext, index: number): Value {
   const indices = required(context, index);
   if (indices.dtype !== "int64" && indices.dtype !== "int32")

@@ -1,5 +1,5 @@
 import { IsonormError } from "../../errors.js";
-import { type Attributes, int, type Node, string } from "../../onnx/types.js";
+import { type Attributes, type DataType, type Dimension, int, type Node, string } from "../../onnx/types.js";
 import { attributeFloat, attributeFloats, attributeInt, attributeInts, attributeString } from "../attributes.js";
 import { currentOpset } from "./opset.js";
 
@@ -19,10 +19,12 @@ export interface Surroundings {
   rank(node: Node): number | undefined;
   /** The contents of an initializer or Constant node of the main graph. */
   constantNumbers(name: string): readonly number[] | undefined;
+  /** A value's data type and shape as far as the file gives them. */
+  typeOf(name: string): { readonly dtype?: DataType | undefined; readonly shape?: readonly Dimension[] | undefined };
 }
 
-/** One node to the nodes that take its place. */
-type Rule = (node: Node, surroundings: Surroundings) => readonly Node[];
+/** One node to the nodes that take its place; undefined where the rule does not know this form of it. */
+export type Rule = (node: Node, surroundings: Surroundings) => readonly Node[] | undefined;
 
 function without(attributes: Attributes, ...names: readonly string[]): Attributes {
   return Object.fromEntries(Object.entries(attributes).filter(([name]) => !names.includes(name)));
@@ -40,7 +42,7 @@ const asInput =
 
 /** Outputs named, without a list of sizes, are equal parts; since operator set 18 their number is an attribute. */
 const split: Rule = (node, surroundings) => {
-  const [changed] = surroundings.opset < 13 ? asInput("split")(node, surroundings) : [node];
+  const [changed] = surroundings.opset < 13 ? asInput("split")(node, surroundings)! : [node];
   if (changed!.inputs[1]) return [changed!];
   return [{ ...changed!, attributes: { ...changed!.attributes, num_outputs: int(node.outputs.length) } }];
 };

@@ -1,8 +1,10 @@
 import { IsonormError } from "../../errors.js";
-import type { Graph, Model, Node, Tensor, ValueInfo } from "../../onnx/types.js";
+import type { DataType, Dimension, Graph, Model, Node, Tensor, ValueInfo } from "../../onnx/types.js";
 import { attributeTensor } from "../attributes.js";
+import { fusedAttention, onnxAttention } from "./attention.js";
+import { fusedRules } from "./fused.js";
 import { currentOpset } from "./opset.js";
-import { rules, type Surroundings } from "./rules.js";
+import { type Rule, rules, type Surroundings } from "./rules.js";
 
 /** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
 const oldestOpset = 7;
@@ -13,13 +15,13 @@ const irVersion = 10;
 /**
  * The model with its ai.onnx nodes brought to operator set 21, so that everything that reads or adds nodes meets one form of each
  * operator: axes, splits, bounds and the like as inputs instead of attributes, Upsample as Resize, the two-axis Softmax of old spelt
- * out. The model computes what it did. One that is of operator set 21 or newer comes back as it is.
+ * out. Nodes that ONNX Runtime's optimizer fused (FusedConv, SkipLayerNormalization, attention) become the operators that they stand for; one
+ * of a form that has no rule stays. The model computes what it did; one without anything to change comes back as it is.
  *
  * @throws ISO_ONNX_UNSUPPORTED below operator set 7, and for the few nodes that have no equal in operator set 21
  */
 export function upgrade(model: Model): Model {
   const opset = model.opsets.get("") ?? currentOpset;
-  if (opset >= currentOpset) return model;
   if (opset < oldestOpset)
     throw new IsonormError(
       "ISO_ONNX_UNSUPPORTED",
@@ -28,17 +30,20 @@ export function upgrade(model: Model): Model {
     );
   const upgrading = new Upgrading(model.graph, opset);
   const graph = upgrading.graph(model.graph);
+  if (opset >= currentOpset && !upgrading.changed) return model;
   return {
     ...model,
     irVersion: Math.max(model.irVersion, irVersion),
     graph: { ...graph, initializers: new Map([...graph.initializers, ...upgrading.constants]) },
-    opsets: new Map([...model.opsets, ["", currentOpset]]),
+    opsets: new Map([...model.opsets, ["", Math.max(opset, currentOpset)]]),
   };
 }
 
 class Upgrading implements Surroundings {
   /** Constants that the new nodes read; graphs in attributes see them too. */
   readonly constants = new Map<string, Tensor>();
+  /** Whether a node was rewritten. */
+  changed = false;
   readonly #names: Set<string>;
   readonly #types: ReadonlyMap<string, ValueInfo>;
 
@@ -61,9 +66,20 @@ class Upgrading implements Surroundings {
         return [name, { ...attribute, value: attribute.value.map((graph) => this.graph(graph)) }] as const;
       return [name, attribute] as const;
     });
-    const rule = node.domain === "" || node.domain === "ai.onnx" ? rules.get(node.op) : undefined;
     const inner = { ...node, attributes: Object.fromEntries(attributes) };
-    return rule && this.opset < rule.until ? rule.apply(inner, this) : [inner];
+    const rule = this.#rule(node);
+    const nodes = rule?.(inner, this);
+    if (!nodes) return [inner];
+    this.changed ||= nodes[0] !== inner;
+    return nodes;
+  }
+
+  #rule(node: Node): Rule | undefined {
+    if (node.domain === "com.microsoft") return fusedRules.get(node.op) ?? fusedAttention.get(node.op);
+    if (node.domain !== "" && node.domain !== "ai.onnx") return undefined;
+    if (node.op === "Attention") return onnxAttention;
+    const rule = rules.get(node.op);
+    return rule && this.opset < rule.until ? rule.apply : undefined;
   }
 
   fresh(base: string): string {
@@ -93,6 +109,10 @@ class Upgrading implements Surroundings {
 
   rank(node: Node): number | undefined {
     return (this.#types.get(node.inputs[0] ?? "") ?? this.#types.get(node.outputs[0] ?? ""))?.shape?.length;
+  }
+
+  typeOf(name: string): { dtype?: DataType | undefined; shape?: readonly Dimension[] | undefined } {
+    return this.#types.get(name) ?? this.main.initializers.get(name) ?? {};
   }
 
   constantNumbers(name: string): readonly number[] | undefined {

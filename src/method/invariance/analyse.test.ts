@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Value } from "../../graph/index.js";
 import { type Graph, int, ints } from "../../onnx/types.js";
 import {
   analyseScaleInvariance,
@@ -302,6 +303,41 @@ const cases: readonly Case[] = [
       );
     },
     expected: { w: "channel" },
+  },
+  {
+    says: "a bias stays one per channel through a pointwise convolution, not through one that reaches over the edge",
+    build: (net) => {
+      const pointwise = (name: string, x: Value) =>
+        net.op(name, "Conv", [x, net.weight(`${name}.weight`, 4, 4, 1, 1)], { kernel_shape: ints([1, 1]) });
+      const x = net.bn("bn1", net.conv("stem", net.image()));
+      const y = net.bn("bn2", pointwise("expand", x));
+      return net.finish(net.bn("bn3", net.conv("padded", y)));
+    },
+    expected: {
+      "bn1.gamma": "tensor",
+      "bn1.beta": "redundant: the normalisation after BatchNormalization bn1 subtracts it again",
+      "bn2.gamma":
+        "gain of BatchNormalization bn2: a bias follows (BatchNormalization bn2 adds bn2.beta) and reaches Conv padded",
+      "bn2.beta": "bias of BatchNormalization bn2: added by BatchNormalization bn2 to values that do not scale with it",
+    },
+  },
+  {
+    says: "a bias stays one per feature through a fully connected layer",
+    build: (net) => {
+      const x = net.bn("bn1", net.gemm("fc1", net.table(), 5));
+      const y = net.bn("bn2", net.gemm("fc2", x, 4, true));
+      return net.finish(net.bn("bn3", net.op("fc3", "MatMul", [y, net.weight("w3", 4, 4)])));
+    },
+    expected: { "bn1.gamma": "tensor", "bn1.beta": "redundant", "fc2.bias": "redundant", "bn2.gamma": "tensor" },
+  },
+  {
+    says: "slices with factors of their own do not go with their squares",
+    build: (net) => {
+      const x = net.image();
+      const grown = net.op("concat", "Concat", [x, net.conv("dense", x)], { axis: int(1) });
+      return net.finish(net.bn("bn", net.add("sum", grown, net.op("square", "Pow", [grown, net.b.scalar(2)]))));
+    },
+    expected: { "dense.weight": "Add sum joins branches that scale with it to different degrees" },
   },
   {
     says: "attention is not: the softmax sees the size of queries and keys; the values' weight is normalised later",

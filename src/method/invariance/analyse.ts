@@ -1,12 +1,14 @@
-import { consumers, operatorKey, readNames } from "../../graph/index.js";
+import { IsonormError } from "../../errors.js";
+import { consumers, currentOpset, inferGraph, operatorKey, readNames, type Value } from "../../graph/index.js";
 import type { Graph, Node, Tensor } from "../../onnx/types.js";
 import { labelOf, type ScalingContext, type ScalingRule } from "./context.js";
 import { linearRules } from "./linear.js";
+import { type LogicalMatrices, possibleMatrices, takesApart } from "./matrices.js";
 import { normalisationRules } from "./normalisations.js";
 import { doesNotCommute, pointwiseRules } from "./pointwise.js";
 import { inferRanks } from "./ranks.js";
 import { type WeightRole, type WeightUse, weightUse } from "./roles.js";
-import { free, invariant, isInvariant, type Scaling, unknown } from "./scaling.js";
+import { free, invariant, isInvariant, type Parts, type Scaling, unknown } from "./scaling.js";
 import { shapeRules } from "./shapes.js";
 
 export interface WeightProof {
@@ -21,6 +23,11 @@ export interface WeightProof {
   readonly perChannel: boolean;
   /** The axis of the weight's output channels; set where `perChannel` holds. */
   readonly channelAxis?: number;
+  /**
+   * Set where the tensor holds several matrices that the graph takes apart, as those of queries, keys and values, and each is scale-invariant by
+   * itself: each may have a norm of its own.
+   */
+  readonly matrices?: LogicalMatrices;
 }
 
 export interface InvarianceOptions {
@@ -29,6 +36,8 @@ export interface InvarianceOptions {
    * statistics, which makes them affine maps. A function decides for each node.
    */
   readonly batchNormalization?: "training" | "inference" | ((node: Node) => "training" | "inference");
+  /** Operator-set versions by domain; by default those of upgraded models. */
+  readonly opsets?: ReadonlyMap<string, number>;
   /** Names of the initializers to prove; by default every float one that takes part and is neither a statistic nor a constant. */
   readonly weights?: readonly string[];
 }
@@ -68,27 +77,59 @@ export function analyseScaleInvariance(graph: Graph, options: InvarianceOptions 
 }
 
 function prove(walk: Walk, name: string, tensor: Tensor, use: WeightUse): WeightProof {
-  const verdict = judge(walk, name, use, undefined);
+  const whole = judge(walk(name), use);
+  const byMatrix =
+    use.role === "weight" && tensor.shape.length > 1 ? judgeMatrices(walk, name, tensor, use) : undefined;
+  // Scaling the matrices one after another scales them all.
+  const verdict = byMatrix?.matrices ? { scaleInvariant: true, reason: byMatrix.reason } : whole;
   const proof = { name, shape: tensor.shape, role: use.role, ...verdict, perChannel: false };
-  if (!verdict.scaleInvariant) return proof;
-  const channelAxis = tensor.shape.findIndex((_, axis) => judge(walk, name, use, axis).scaleInvariant);
-  return channelAxis < 0 ? proof : { ...proof, perChannel: true, channelAxis };
+  if (!verdict.scaleInvariant) return byMatrix ? { ...proof, reason: `${whole.reason}; ${byMatrix.reason}` } : proof;
+  const channelAxis = tensor.shape.findIndex((_, axis) => judge(walk(name, { axis }), use).scaleInvariant);
+  return {
+    ...proof,
+    ...(byMatrix?.matrices ? { matrices: byMatrix.matrices } : {}),
+    ...(channelAxis < 0 ? {} : { perChannel: true, channelAxis }),
+  };
 }
 
-interface Normaliser {
+/**
+ * Whether the weight holds several matrices that the graph takes apart, and which of them are scale-invariant by themselves: `matrices` is set
+ * where all are. Undefined where the graph takes nothing apart, or nothing that is scale-invariant.
+ */
+function judgeMatrices(
+  walk: Walk,
+  name: string,
+  tensor: Tensor,
+  use: WeightUse,
+): { matrices?: LogicalMatrices; reason: string } | undefined {
+  for (const [axis] of tensor.shape.entries())
+    for (const { parts, by } of possibleMatrices(walk(name, { axis }))) {
+      const count = Math.max(...parts) + 1;
+      const walkOf = (matrix: number) => walk(name, { axis, parts: { scaled: parts.map((part) => part === matrix) } });
+      // Heads that stay side by side in one value are no matrices of their own.
+      if (!takesApart(walkOf(0))) continue;
+      const verdicts = Array.from({ length: count }, (_, matrix) => judge(walkOf(matrix), use));
+      const held = `${by} takes its ${count} matrices along axis ${axis} apart`;
+      if (verdicts.every((verdict) => verdict.scaleInvariant))
+        return { matrices: { axis, parts }, reason: `${held}: each is ${verdicts[0]!.reason}` };
+      const numbers = (is: boolean) => verdicts.flatMap((v, matrix) => (v.scaleInvariant === is ? [matrix + 1] : []));
+      const broken = verdicts.find((verdict) => !verdict.scaleInvariant)!;
+      if (numbers(true).length > 0)
+        return {
+          reason: `${held}: of them ${numbers(true).join(", ")} alone would be scale-invariant, ${numbers(false).join(", ")} not (${broken.reason})`,
+        };
+    }
+  return undefined;
+}
+
+export interface Normaliser {
   readonly label: string;
   readonly through: readonly string[];
   readonly cancels: string | undefined;
 }
 
-function judge(
-  walk: Walk,
-  name: string,
-  use: WeightUse,
-  axis: number | undefined,
-): { scaleInvariant: boolean; reason: string } {
+function judge({ values, normalisers, outputs }: Walked, use: WeightUse): { scaleInvariant: boolean; reason: string } {
   const no = (reason: string) => ({ scaleInvariant: false, reason });
-  const { values, normalisers, outputs } = walk(name, axis);
   const broken = outputs.find((output) => values.get(output)?.kind === "unknown");
   if (broken !== undefined) return no(reasonOf(values.get(broken)!, use));
   const scales = outputs.find((output) => !isInvariant(values.get(output) ?? free));
@@ -128,30 +169,37 @@ function invarianceInWords(normalisers: readonly Normaliser[], use: WeightUse): 
   return `followed by ${words.join(" and ")}${more}`;
 }
 
-interface Walked {
+export interface Walked {
   readonly values: ReadonlyMap<string, Scaling>;
+  /** The nodes at which some input depends on the weight. */
+  readonly met: readonly ScalingContext[];
   readonly normalisers: readonly Normaliser[];
   readonly outputs: readonly string[];
 }
 
-/** How every value answers when weight `name` is scaled, slice by slice along `axis` where one is given. */
-type Walk = (name: string, axis: number | undefined) => Walked;
+/** How every value answers when weight `name` is scaled: slice by slice along `axis` where one is given, or some parts along it alone. */
+type Walk = (name: string, along?: { readonly axis: number; readonly parts?: Parts }) => Walked;
 
-function prepare(graph: Graph, { batchNormalization = "training" }: InvarianceOptions): Walk {
+function prepare(graph: Graph, { batchNormalization = "training", opsets }: InvarianceOptions): Walk {
+  const known = knownValues(graph, opsets);
+  const dimensions = (name: string | undefined) => known.get(name ?? "")?.shape;
   const constants = new Map(graph.initializers);
+  // Shapes and indices computed by the graph. Computed floats may depend on a weight.
+  for (const { name, constant } of known.values())
+    if (constant && !isFloat(constant) && !constants.has(name)) constants.set(name, constant);
   for (const node of graph.nodes) {
     const value = node.attributes.value;
     if (node.op === "Constant" && value?.kind === "tensor") constants.set(node.outputs[0]!, value.value);
   }
-  const ranks = inferRanks(graph, constants);
+  const ranks = new Map(inferRanks(graph, constants));
+  for (const { name, shape } of known.values()) ranks.set(name, shape.length);
   const readers = consumers(graph);
   const outputs = graph.outputs.map((value) => value.name);
 
-  return (name, axis) => {
-    const values = new Map<string, Scaling>([
-      [name, { kind: "scales", degree: 1, slices: "", through: [], ...(axis === undefined ? {} : { axis }) }],
-    ]);
+  return (name, along = undefined) => {
+    const values = new Map<string, Scaling>([[name, { kind: "scales", degree: 1, slices: "", through: [], ...along }]]);
     const normalisers: Normaliser[] = [];
+    const met: ScalingContext[] = [];
     for (const node of graph.nodes) {
       const inputs = inputsOf(node).map((input) => values.get(input) ?? free);
       if (inputs.every((input) => input.kind === "free")) continue;
@@ -162,11 +210,14 @@ function prepare(graph: Graph, { batchNormalization = "training" }: InvarianceOp
         has: (input) => (node.inputs[input] ?? "") !== "",
         rank: (input) => ranks.get(node.inputs[input] ?? ""),
         outputRank: ranks.get(node.outputs[0] ?? ""),
+        dimensions: (input) => dimensions(node.inputs[input]),
+        outputDimensions: (output) => dimensions(node.outputs[output]),
         shape: (input) => constants.get(node.inputs[input] ?? "")?.shape,
         constant: (input) => constants.get(node.inputs[input] ?? ""),
         consumers: readers.get(node.outputs[0] ?? "") ?? [],
         batchNormalization: typeof batchNormalization === "function" ? batchNormalization(node) : batchNormalization,
       };
+      met.push(context);
       const results = step(context);
       node.outputs.forEach((output, index) => {
         const result = results[index] ?? unknown(`${context.label} has no rule for its output ${output}`);
@@ -177,8 +228,31 @@ function prepare(graph: Graph, { batchNormalization = "training" }: InvarianceOp
       if (first && isInvariant(first) && first.kind === "scales" && moved?.kind === "scales")
         normalisers.push({ label: context.label, through: moved.through, cancels: moved.shift?.by });
     }
-    return { values, normalisers, outputs };
+    return { values, met, normalisers, outputs };
   };
+}
+
+/** Stands for a batch of any size: a prime, so that it divides no other dimension and no reshape seems to mix it with another by chance. */
+const someBatch = 7919;
+
+/**
+ * Shapes, and contents where they are constant, of the graph's values: none where they cannot be had. The proof then has the ranks alone, and
+ * says no in more cases.
+ */
+function knownValues(
+  graph: Graph,
+  opsets: ReadonlyMap<string, number> = new Map([["", currentOpset]]),
+): ReadonlyMap<string, Value> {
+  const inputs = graph.inputs.map((input) => ({
+    ...input,
+    shape: input.shape?.map((size, axis) => (axis === 0 && typeof size !== "number" ? someBatch : size)),
+  }));
+  try {
+    return inferGraph({ ...graph, inputs }, new Map([["isonorm", 1], ...opsets]));
+  } catch (error) {
+    if (error instanceof IsonormError) return new Map();
+    throw error;
+  }
 }
 
 function step(c: ScalingContext): readonly Scaling[] {

@@ -13,6 +13,10 @@ export interface ScalingContext {
   has(input: number): boolean;
   rank(input: number): number | undefined;
   outputRank: number | undefined;
+  /** Shape of any input, where it is known. The batch may be any number: only that it is the same everywhere counts. */
+  dimensions(input: number): readonly number[] | undefined;
+  /** The same of an output. */
+  outputDimensions(output: number): readonly number[] | undefined;
   /** Shape of an input that is an initializer or a constant. */
   shape(input: number): readonly number[] | undefined;
   /** Contents of an input that is an initializer or a constant. */

@@ -1,4 +1,4 @@
-import { attributeInt } from "../../graph/index.js";
+import { attributeInt, attributeInts, attributeString } from "../../graph/index.js";
 import type { ScalingContext, ScalingRule } from "./context.js";
 import { unshifted } from "./pointwise.js";
 import { invariant, isInvariant, product, type Scales, type Scaling, sameFactors, unknown } from "./scaling.js";
@@ -13,8 +13,8 @@ import { invariant, isInvariant, product, type Scales, type Scaling, sameFactors
 type AxisMap = (axis: number) => number | undefined;
 
 /** One operand's factors, seen in the output. */
-function operand(c: ScalingContext, index: number, map: AxisMap): Scaling {
-  const plain = unshifted(c, c.inputs[index]!);
+function operand(c: ScalingContext, index: number, map: AxisMap, scaling = c.inputs[index]!): Scaling {
+  const plain = unshifted(c, scaling);
   if (plain.kind !== "scales" || plain.axis === undefined) return plain;
   const axis = map(plain.axis);
   if (axis === undefined) return unknown(`${c.label} mixes the slices of ${c.node.inputs[index]} that scale apart`);
@@ -49,6 +49,35 @@ export function withBias(c: ScalingContext, mapped: Scaling, bias: number, axis:
     : unknown(`${c.label} adds ${name}, which scales with it to another degree`);
 }
 
+/**
+ * A summand s that is constant along all axes but the one that the map f sums over, `axis`: f(x + s) = f(x) + f(s), and where f treats all positions
+ * alike, f(s) is constant along all axes but the one of the output's channels, `to`. The map must not scale itself.
+ */
+function throughShift(
+  c: ScalingContext,
+  axis: number | undefined,
+  to: number | undefined,
+  map: (x: Scaling) => Scaling,
+): Scaling {
+  const x = c.inputs[0]!;
+  if (x.kind !== "scales" || !x.shift || x.shift.axis !== axis || to === undefined || !isInvariant(c.inputs[1]!))
+    return map(x);
+  const { shift, ...plain } = x;
+  const y = map(plain);
+  if (y.kind === "unknown") return y;
+  const through = [...new Set([...x.through, ...(y.kind === "scales" ? y.through : [])])];
+  return { ...(y.kind === "scales" ? y : invariant()), through, shift: { ...shift, axis: to } };
+}
+
+/** Whether a window never reaches over the edge, where it would meet zeros instead of the values around. */
+export function unpadded({ node }: ScalingContext): boolean {
+  const automatic = attributeString(node.attributes, "auto_pad", "NOTSET");
+  return (
+    automatic === "VALID" ||
+    (automatic === "NOTSET" && (attributeInts(node.attributes, "pads") ?? []).every((pad) => pad === 0))
+  );
+}
+
 const convolution: ScalingRule = (c) => {
   const shape = c.shape(1);
   const group = attributeInt(c.node.attributes, "group", 1);
@@ -56,19 +85,23 @@ const convolution: ScalingRule = (c) => {
   const depthwise = group > 1 && (transposed ? shape?.[0] === group : shape?.[1] === 1);
   // Conv's weight is [out, in / group, ...], ConvTranspose's [in, out / group, ...].
   const outputAxis = transposed ? 1 : 0;
-  const x = operand(c, 0, (axis) => (axis === 0 ? 0 : axis === 1 && depthwise ? 1 : undefined));
+  const kept: AxisMap = (axis) => (axis === 0 ? 0 : axis === 1 && depthwise ? 1 : undefined);
   const weight = operand(c, 1, (axis) => (axis === outputAxis ? 1 : undefined));
-  return withBias(c, product(x, weight, c.label), 2, 1);
+  return throughShift(c, !transposed && unpadded(c) ? 1 : undefined, 1, (x) =>
+    withBias(c, product(operand(c, 0, kept, x), weight, c.label), 2, 1),
+  );
 };
 
 const gemm: ScalingRule = (c) => {
   const transposedA = attributeInt(c.node.attributes, "transA", 0) !== 0;
   const transposedB = attributeInt(c.node.attributes, "transB", 0) !== 0;
-  const a = operand(c, 0, (axis) => (axis === (transposedA ? 1 : 0) ? 0 : undefined));
+  const rows: AxisMap = (axis) => (axis === (transposedA ? 1 : 0) ? 0 : undefined);
   const b = operand(c, 1, (axis) => (axis === (transposedB ? 0 : 1) ? 1 : undefined));
   const shape = c.shape(2);
   const perColumn = shape?.slice(0, -1).every((dimension) => dimension === 1);
-  return withBias(c, product(a, b, c.label), 2, perColumn ? 1 : undefined);
+  return throughShift(c, transposedA ? 0 : 1, 1, (x) =>
+    withBias(c, product(operand(c, 0, rows, x), b, c.label), 2, perColumn ? 1 : undefined),
+  );
 };
 
 const matrixProduct: ScalingRule = (c) => {
@@ -81,7 +114,11 @@ const matrixProduct: ScalingRule = (c) => {
       return position === kept || position > 2 ? rank - position : undefined;
     };
   };
-  return product(operand(c, 0, fromEnd(0, 2)), operand(c, 1, fromEnd(1, 1)), c.label);
+  const last = (of: number | undefined) => (of === undefined ? undefined : of - 1);
+  const perColumn = c.rank(1) === 2 && (c.rank(0) ?? 0) >= 2;
+  return throughShift(c, perColumn ? last(c.rank(0)) : undefined, last(rank), (x) =>
+    product(operand(c, 0, fromEnd(0, 2), x), operand(c, 1, fromEnd(1, 1)), c.label),
+  );
 };
 
 /** Each term is a product of one element of every operand. */

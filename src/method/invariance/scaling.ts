@@ -2,7 +2,8 @@
  * How a value of the graph answers when a weight W is scaled: the lattice that the proof of scale-invariance walks.
  *
  * The hypothesis `tensor` multiplies W by one c > 0; the hypothesis `channel` multiplies each slice of W along an axis by a
- * c_j > 0 of its own. A value v then
+ * c_j > 0 of its own; the hypothesis `part` multiplies some slices by one c, those of a logical matrix that W holds beside others.
+ * A value v then
  *
  * - does not depend on W (`free`);
  * - scales (`scales`): v -> c^degree v, or, where `axis` is set, each slice of v along that axis by a factor of its own.
@@ -26,9 +27,16 @@ export interface Scales {
   readonly axis?: number;
   /** Which factor belongs to which slice: equal text and equal degree mean equal factors. */
   readonly slices: string;
+  /** Along `axis`, where it is known: which slices scale at all. */
+  readonly parts?: Parts;
   readonly shift?: Shift;
   /** The operators that it came through since the weight was used or last normalised, as `Relu relu1`. */
   readonly through: readonly string[];
+}
+
+/** The slices along an axis fall into parts of equal length. `scaled`: those that scale, to the value's degree, by one factor; the others do not change. */
+export interface Parts {
+  readonly scaled: readonly boolean[];
 }
 
 export interface Shift {
@@ -63,13 +71,32 @@ export function invariant(through: readonly string[] = []): Scales {
 
 /** The same with its factors raised to a power: x^power, or a product of `power` such factors. */
 export function raised(scaling: Scales, power: number): Scales {
-  return { ...scaling, degree: scaling.degree === "mixed" ? "mixed" : scaling.degree * power };
+  if (scaling.degree === "mixed") return power === 1 ? scaling : { ...scaling, slices: `(${scaling.slices})^${power}` };
+  return { ...scaling, degree: scaling.degree * power };
 }
 
 /** The same after a step that may reorder, drop or repeat slices: each slice still has one factor, but which is another matter. */
 export function reordered(scaling: Scales, by: string): Scales {
-  return scaling.axis === undefined ? scaling : { ...scaling, slices: `${scaling.slices}>${by}` };
+  if (scaling.axis === undefined) return scaling;
+  const { parts: _, ...rest } = scaling;
+  return { ...rest, slices: `${scaling.slices}>${by}` };
 }
+
+/**
+ * The slices of a value whose parts along its axis are `scaled`, some of the former ones: those that scale share one factor, so where all
+ * do or none does, the axis no longer matters.
+ */
+export function withParts(scaling: Scales, scaled: readonly boolean[], by: string): Scales {
+  if (!scaled.includes(true)) return invariant(scaling.through);
+  if (!scaled.includes(false)) {
+    const { axis: _, parts: __, ...rest } = scaling;
+    return { ...rest, slices: partSlices };
+  }
+  return { ...scaling, parts: { scaled }, slices: `${scaling.slices}>${by}` };
+}
+
+/** A value that came of scaled slices alone: the hypothesis `part` has but one factor. */
+const partSlices = "part";
 
 /** The scaling of a product of two values that broadcast to one rank; `by` names the node. */
 export function product(a: Scaling, b: Scaling, by: string): Scaling {

@@ -1,4 +1,5 @@
 import { attributeInt, attributeInts, attributeString } from "../../graph/index.js";
+import { elementCount } from "../../onnx/types.js";
 import {
   axisAttribute,
   constantNumber,
@@ -6,9 +7,21 @@ import {
   integers,
   type ScalingContext,
   type ScalingRule,
+  scalesAt,
 } from "./context.js";
+import { unpadded } from "./linear.js";
 import { doesNotCommute, together, unshifted } from "./pointwise.js";
-import { free, invariant, isInvariant, raised, reordered, type Scales, type Scaling, unknown } from "./scaling.js";
+import {
+  free,
+  invariant,
+  isInvariant,
+  raised,
+  reordered,
+  type Scales,
+  type Scaling,
+  unknown,
+  withParts,
+} from "./scaling.js";
 
 /** Operators that move, select, pool or reduce elements. */
 
@@ -79,8 +92,18 @@ const flattened: AxisMap = (c, axis) => {
   return split === undefined ? undefined : axis >= split ? 1 : 0;
 };
 
-/** Reshape to a constant shape that keeps the leading dimensions, as [0, 0, -1], or all but flattens, as [0, -1]. */
+/**
+ * Reshape. Where the shapes are known: an axis of length d, before q elements, goes to that output axis of length t, before q' elements, of which
+ * the position tells the position on the old one. With f the number of an element, those are floor(f / q') mod t and floor(f / q) mod d; the one
+ * gives the other where q' divides q and d q / q' divides t, so where the new axis is the old one, or the old one merged with others.
+ * Else by a constant shape that keeps the leading dimensions, as [0, 0, -1], or all but flattens, as [0, -1].
+ */
 const reshaped: AxisMap = (c, axis) => {
+  const [from, to] = [c.dimensions(0), c.outputDimensions(0)];
+  if (from && to) {
+    const found = axisHolding(to, from[axis]!, elementCount(from.slice(axis + 1)));
+    return found < 0 ? undefined : found;
+  }
   const target = integers(c, 1, "shape");
   if (!target) return undefined;
   if (target.length === 2 && axis >= 1 && target[0] === 0 && target[1] === -1) return 1;
@@ -129,6 +152,54 @@ const reduced: AxisMap = (c, axis) => {
 
 const reduction = (power = 1) => moves({ map: reduced, power });
 
+/** The axis of `shape` whose position p of an element tells floor(f / block) mod length for the element's number f. */
+function axisHolding(shape: readonly number[], length: number, block: number): number {
+  return shape.findIndex((size, axis) => {
+    const after = elementCount(shape.slice(axis + 1));
+    return block % after === 0 && size % ((length * block) / after) === 0;
+  });
+}
+
+/**
+ * The same for the parts along the axis, of which fewer must be told apart: those that one period of their pattern has, as when queries, keys and
+ * values lie one after another, or so for each head.
+ */
+function reshapedParts(c: ScalingContext, x: Scales): Scales | undefined {
+  const [from, to] = [c.dimensions(0), c.outputDimensions(0)];
+  if (!x.parts || x.axis === undefined || !from || !to) return undefined;
+  const { scaled } = x.parts;
+  const period = scaled.findIndex(
+    (_, length) => length > 0 && scaled.length % length === 0 && scaled.every((is, i) => is === scaled[i % length]),
+  );
+  const pattern = period < 0 ? scaled : scaled.slice(0, period);
+  const block = (from[x.axis]! / scaled.length) * elementCount(from.slice(x.axis + 1));
+  const axis = axisHolding(to, pattern.length, block);
+  if (axis < 0) return undefined;
+  const parts = (to[axis]! * elementCount(to.slice(axis + 1))) / block;
+  return withParts(
+    { ...x, axis },
+    Array.from({ length: parts }, (_, part) => pattern[part % pattern.length]!),
+    c.label,
+  );
+}
+
+/** The positions from `start` to before `end` on the axis that has parts; undefined where they cut one, or it is another axis. */
+function selectedParts(
+  c: ScalingContext,
+  x: Scales,
+  axis: number | undefined,
+  start: number,
+  end: number,
+): Scales | undefined {
+  const size = axis === undefined ? undefined : c.dimensions(0)?.[axis];
+  if (!x.parts || x.axis !== axis || size === undefined) return undefined;
+  const { scaled } = x.parts;
+  const unit = size / scaled.length;
+  const touched = scaled.slice(Math.floor(start / unit), Math.ceil(end / unit));
+  const whole = start % unit === 0 && end % unit === 0;
+  return whole || touched.every((is) => is === touched[0]) ? withParts(x, touched, `${c.label} ${start}`) : undefined;
+}
+
 /** The largest element stays the largest under one common factor. */
 const argument: ScalingRule = (c) => {
   const x = unshifted(c, c.inputs[0]!);
@@ -161,18 +232,66 @@ const concatenation: ScalingRule = (c) => {
   return { kind: "scales", degree: "mixed", axis: along, slices: c.label, through };
 };
 
-const splitting: ScalingRule = (c) =>
-  c.node.outputs.map((_, index) => moves({ reorders: true })({ ...c, label: `${c.label} (${index})` }) as Scaling);
+const splitting: ScalingRule = (c) => {
+  const axis = axisAttribute(c, 0);
+  const x = unshifted(c, c.inputs[0]!);
+  let end = 0;
+  return c.node.outputs.map((_, index) => {
+    const start = end;
+    end += (axis === undefined ? undefined : c.outputDimensions(index)?.[axis]) ?? Number.NaN;
+    const part = x.kind === "scales" && !Number.isNaN(end) && selectedParts(c, x, axis, start, end);
+    return part || (moves({ reorders: true })({ ...c, label: `${c.label} (${index})` }) as Scaling);
+  });
+};
+
+/** Slice with step 1 along one axis: where it begins and ends. */
+export function sliceRange(c: ScalingContext, axis: number): { start: number; end: number } | undefined {
+  const size = c.dimensions(0)?.[axis];
+  const [starts, ends] = [integers(c, 1), integers(c, 2)];
+  const axes = c.has(3) ? integers(c, 3) : starts?.map((_, index) => index);
+  const steps = c.has(4) ? integers(c, 4) : [];
+  const at = axes?.findIndex((given) => fromFront(given, c.rank(0)) === axis) ?? -1;
+  if (size === undefined || !starts || !ends || !steps || at < 0 || (steps[at] ?? 1) !== 1) return undefined;
+  const clamped = (position: number) => Math.min(size, Math.max(0, position < 0 ? position + size : position));
+  return { start: clamped(starts[at]!), end: clamped(ends[at]!) };
+}
+
+const slicing: ScalingRule = (c) => {
+  const x = scalesAt(c, 0);
+  const range = x?.axis === undefined ? undefined : sliceRange(c, x.axis);
+  return (range && !x!.shift && selectedParts(c, x!, x!.axis, range.start, range.end)) || moves({ reorders: true })(c);
+};
+
+/** Takes rows; of those with a common factor, as one matrix of several that were stacked, the axis no longer matters. */
+const gathering: ScalingRule = (c) => {
+  const x = scalesAt(c, 0);
+  const along = axisAttribute(c, 0);
+  const size = along === undefined ? undefined : c.dimensions(0)?.[along];
+  const rows = integers(c, 1)?.map((row) => fromFront(row, size) ?? Number.NaN);
+  if (x && !x.shift && rows && rows.length > 0 && isInvariant(c.inputs[1]!)) {
+    const taken = rows.map((row) => selectedParts(c, x, along, row, row + 1));
+    const first = taken[0];
+    if (first && first.axis === undefined && taken.every((part) => part?.degree === first.degree)) return first;
+  }
+  return moves({ map: gathered, reorders: true })(c);
+};
+
+const reshaping: ScalingRule = (c) => {
+  const x = scalesAt(c, 0);
+  return (
+    (x && !x.shift && isInvariant(c.inputs[1]!) && reshapedParts(c, x)) || moves({ map: reshaped, reorders: true })(c)
+  );
+};
 
 export const shapeRules: Readonly<Record<string, ScalingRule>> = {
   Transpose: moves({ map: transposed, keepsShift: true }),
-  Reshape: moves({ map: reshaped, reorders: true }),
+  Reshape: reshaping,
   Flatten: moves({ map: flattened, reorders: true }),
   Squeeze: moves({ map: squeezed, keepsShift: true }),
   Unsqueeze: moves({ map: unsqueezed, keepsShift: true }),
-  Slice: moves({ reorders: true }),
+  Slice: slicing,
   Split: splitting,
-  Gather: moves({ map: gathered, reorders: true }),
+  Gather: gathering,
   GatherElements: moves({ map: () => undefined }),
   GatherND: moves({ map: () => undefined }),
   Expand: moves({ map: broadcast }),
@@ -187,7 +306,10 @@ export const shapeRules: Readonly<Record<string, ScalingRule>> = {
       : moves({ map: channels })(c),
   Upsample: moves({ map: channels }),
   MaxPool: withIndices(moves({ map: channels, keepsShift: true })),
-  AveragePool: moves({ map: channels }),
+  AveragePool: (c) =>
+    moves({ map: channels, keepsShift: unpadded(c) || attributeInt(c.node.attributes, "count_include_pad", 0) === 0 })(
+      c,
+    ),
   LpPool: moves({ map: channels }),
   GlobalAveragePool: moves({ map: channels, keepsShift: true }),
   GlobalMaxPool: moves({ map: channels, keepsShift: true }),

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { openSuite } from "../bench/operators/cases.js";
+import { type CaseResult, checkCase } from "../bench/operators/check.js";
+
+/** Every fifth node model, so that it takes seconds; `npm run operators` checks all and writes docs/operators.md. */
+const stride = 5;
+
+const suite = openSuite();
+const title = "node models of ONNX's backend test suite";
+
+describe.skipIf(!suite)(
+  suite ? title : `${title}: skipped, no Python with the onnx package (Debian: python3-onnx)`,
+  () => {
+    it("are read, written, upgraded, typed and differentiated right, or refused by name", async () => {
+      const results: CaseResult[] = [];
+      for (const name of suite!.names.filter((_, index) => index % stride === 0))
+        results.push(await checkCase(suite!.load(name)));
+      const wrong = results.flatMap(({ name, ...verdicts }) =>
+        Object.entries(verdicts).flatMap(([question, verdict]) =>
+          "kind" in verdict && verdict.kind === "fails" ? [`${name}, ${question}: ${verdict.why}`] : [],
+        ),
+      );
+      expect(wrong).toEqual([]);
+      // So that "refused" cannot come to be the answer to everything; of these 185 models ONNX Runtime runs 173.
+      const right = (question: "rewritten" | "upgraded" | "inferred" | "gradient") =>
+        results.filter(({ [question]: { kind } }) => kind === "yes").length / results.length;
+      expect(right("rewritten")).toBeGreaterThan(0.9);
+      expect(right("upgraded")).toBeGreaterThan(0.75);
+      expect(right("inferred")).toBeGreaterThan(0.75);
+      expect(right("gradient")).toBeGreaterThan(0.5);
+    });
+  },
+);
