@@ -17,7 +17,7 @@ export type { Dataset, ImageDescription, InputDescription, TableDescription } fr
 export { type CheckReport, checkData, openForClassifier } from "./data/index.js";
 export { type ErrorCode, IsonormError } from "./errors.js";
 export type { Evaluation } from "./metrics/index.js";
-export * as models from "./models/index.js";
+export * as models from "./run/models.js";
 export {
   Classifier,
   type DataSource,

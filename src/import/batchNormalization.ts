@@ -153,7 +153,8 @@ export function standardizeFeatures(model: Model, moments: Moments): Model {
     name,
     inputs: [features, ...Object.keys(parameters).map((each) => `${name}.${each}`)],
     outputs: [name],
-    attributes: { epsilon: float(epsilon) },
+    // Features may be small, all of them.
+    attributes: { epsilon: float(1e-12) },
   };
   const nodes = model.graph.nodes.flatMap((node) =>
     node === head ? [normalisation, { ...head, inputs: [name, weight] }] : [node],
