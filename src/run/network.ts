@@ -154,7 +154,7 @@ async function fromFile(
       foldedConvolutions: folded.length,
       insertedBatchNormalizations: insert ? folded.length : 0,
       trained: trained.size,
-      weights: weightNames(model).length,
+      weights: weightNames(standardize ? imported.model : model).length,
     },
   };
 }
