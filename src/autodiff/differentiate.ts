@@ -24,9 +24,41 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
       `the loss ${loss.name} has shape [${loss.shape}], not []`,
       "Reduce it to a scalar before differentiating",
     );
-  const forward = [...b.nodes];
+  return walk(b, [...b.nodes], new Map([[loss.name, [constantLike(b, 1, loss)]]]), wrt);
+}
+
+/**
+ * The gradient of an operator that is composed of others: builds the composition and walks back through it. What the operator computed forward is
+ * computed again.
+ *
+ * @param compose - adds the nodes; its outputs, in order, are what the operator's are
+ * @param dy - dL/d(output), in order; undefined where the loss does not depend on it
+ * @returns dL/dw in the order of `wrt`
+ */
+export function throughComposition(
+  b: GraphBuilder,
+  compose: () => readonly Value[],
+  dy: readonly (Value | undefined)[],
+  wrt: readonly Value[],
+): readonly (Value | undefined)[] {
+  const start = b.nodes.length;
+  const outputs = compose();
+  const adjoints = new Map<string, Value[]>();
+  outputs.forEach(({ name }, index) => {
+    const gradient = dy[index];
+    if (gradient) adjoints.set(name, [...(adjoints.get(name) ?? []), gradient]);
+  });
+  return walk(b, b.nodes.slice(start), adjoints, wrt);
+}
+
+/** From the adjoints of some values to those of `wrt`, through the nodes given. */
+function walk(
+  b: GraphBuilder,
+  forward: readonly Node[],
+  adjoints: Map<string, Value[]>,
+  wrt: readonly Value[],
+): readonly (Value | undefined)[] {
   const dependent = dependents(b, forward, wrt);
-  const adjoints = new Map<string, Value[]>([[loss.name, [constantLike(b, 1, loss)]]]);
 
   const adjoint = (name: string): Value | undefined => {
     const terms = adjoints.get(name);
@@ -37,7 +69,7 @@ export function differentiate(b: GraphBuilder, loss: Value, wrt: readonly Value[
   };
 
   const missing: IsonormError[] = [];
-  for (const node of forward.reverse()) {
+  for (const node of forward.toReversed()) {
     if (!node.outputs.some((name) => dependent.has(name))) continue;
     const dy = node.outputs.map((name) => (dependent.has(name) ? adjoint(name) : undefined));
     if (dy.every((value) => value === undefined)) continue;

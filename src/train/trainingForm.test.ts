@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { GraphBuilder, inline } from "../graph/index.js";
 import { randomTensor, relativeDifference, run, tensor } from "../method/testing/run.js";
 import { float, type Model } from "../onnx/types.js";
-import { runningStatistics, TrainingForm } from "./trainingForm.js";
+import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
 
 const [batch, channels, side] = [3, 2, 4];
 const momentum = 0.7;
@@ -75,6 +75,43 @@ describe("batch normalisation in training form", () => {
     );
     expect(relativeDifference(outputs["next:variance"]!, variances)).toBeLessThan(1e-6);
   });
+});
+
+it("a drop path takes whole examples, a dropout elements; a mask holds 0 or 1 / (1 - ratio)", async () => {
+  const made = new GraphBuilder();
+  const ratio = made.scalar(0.5);
+  const branch = made.op("Dropout", [made.input("x", "float32", x.shape), ratio], {}, { name: "block.drop_path" });
+  made.output("y", made.op("Dropout", [branch, ratio], {}, { name: "dropout" }));
+  const b = new GraphBuilder();
+  const form = new TrainingForm();
+  const values = inline(
+    b,
+    { ...model(), graph: made.finish("drops") },
+    new Map([["x", b.input("x", "float32", x.shape)]]),
+    {
+      prefix: "model/",
+      replace: (node, inputs) => form.replace(b, node, inputs),
+    },
+  );
+  b.output("y", values.get("y")!);
+  expect(form.masks).toEqual([
+    { name: "block.drop_path/mask", shape: [batch, 1, 1, 1], ratio: 0.5 },
+    { name: "dropout/mask", shape: x.shape, ratio: 0.5 },
+  ]);
+  const masks = drawMasks(form.masks, 1, 7);
+  expect(new Set(masks["dropout/mask"])).toEqual(new Set([0, 2]));
+  const paths = [0, 2, 2];
+  const { y } = await run(b, {
+    x,
+    "block.drop_path/mask": tensor([batch, 1, 1, 1], paths),
+    "dropout/mask": tensor(x.shape, [...masks["dropout/mask"]!]),
+  });
+  const length = channels * side ** 2;
+  expect(y).toEqual(x.data.map((value, at) => value * paths[Math.floor(at / length)]! * masks["dropout/mask"]![at]!));
+  // A function of seed, mask and step.
+  expect(drawMasks(form.masks, 1, 7)).toEqual(masks);
+  for (const other of [drawMasks(form.masks, 2, 7), drawMasks(form.masks, 1, 8)])
+    expect(other["dropout/mask"]).not.toEqual(masks["dropout/mask"]);
 });
 
 it("running statistics must be stored in the model", () => {

@@ -6,6 +6,7 @@ import "./indexing.js";
 import "./losses.js";
 import "./matmul.js";
 import "./pad.js";
+import "./recurrent.js";
 import "./reductions.js";
 import "./shape.js";
 import "./resizing.js";

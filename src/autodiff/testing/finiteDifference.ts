@@ -64,7 +64,7 @@ export async function checkGradient(check: GradientCheck): Promise<"float64" | "
 
   const analytic =
     b.outputs.length === 0 ? new Map<string, Tensor>() : await evaluate(b.finish("gradients"), inputs, b.opsets);
-  const { run, precision } = await lossFunction(forward, y.name, coefficients.data, b.opsets);
+  const { run, precision } = await lossFunction(forward, y.name, coefficients.data, b.opsets, inputs);
   // Far from 0 the step is below float32's resolution, so it is taken in the precision of the differences.
   const points = precision === "float64" ? inputs.map(widen) : inputs;
   const step = check.step ?? (precision === "float64" ? 1e-4 : 1 / 32);
@@ -166,6 +166,7 @@ async function lossFunction(
   output: string,
   coefficients: Float32Array,
   opsets: ReadonlyMap<string, number>,
+  inputs: readonly Tensor[],
 ): Promise<{ run: Run; precision: "float64" | "float32" }> {
   const summed =
     (evaluate: Awaited<ReturnType<typeof open>>): Run =>
@@ -175,10 +176,14 @@ async function lossFunction(
     };
   const lowered = lowerAbstract(forward, opsets);
   try {
-    return { run: summed(await open(inDouble(lowered), opsets)), precision: "float64" };
+    const run = summed(await open(inDouble(lowered), opsets));
+    // LSTM and GRU refuse float64 only when they run.
+    await run(inputs);
+    return { run, precision: "float64" };
   } catch (error) {
     // No float64 kernel (the second wording where the runtime fused nodes into one), or no float64 in the operator's schema.
-    if (!/could not find an implementation|failed to find kernel|type error/i.test(String(error))) throw error;
+    const refusals = /could not find an implementation|failed to find kernel|type error|does not support double/i;
+    if (!refusals.test(String(error))) throw error;
     return { run: summed(await open(lowered, opsets)), precision: "float32" };
   }
 }

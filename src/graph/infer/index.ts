@@ -10,6 +10,7 @@ import "./losses.js";
 import "./matmul.js";
 import "./normalization.js";
 import "./pooling.js";
+import "./recurrent.js";
 import "./reductions.js";
 import "./resizing.js";
 import "./shape.js";
