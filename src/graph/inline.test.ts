@@ -180,6 +180,27 @@ describe("inline", () => {
     );
   });
 
+  it("names every node whose operator isonorm does not know", () => {
+    const opsets = new Map([
+      ["", 21],
+      ["org.example", 1],
+    ]);
+    const unknown = (...ops: string[]): Model => {
+      const nodes = ops.map((op) => node(op, ["y"], [op], {}, "org.example"));
+      return { ...withNodes(...nodes), opsets };
+    };
+    const replay = (model: Model) => inline(new GraphBuilder({ opsets }), model, new Map());
+    expect(() => replay(unknown("Fourier"))).toThrow(/operator org.example:Fourier \(node the Fourier\)/);
+    expect(() => replay(unknown("Fourier", "Wavelet"))).toThrowError(
+      expect.objectContaining({
+        code: "ISO_GRAPH_SHAPE",
+        message: expect.stringMatching(
+          /2 nodes .* org.example:Fourier \(node the Fourier\), org.example:Wavelet \(node the Wavelet\)/,
+        ),
+      }),
+    );
+  });
+
   it("refuses bindings that do not fit", () => {
     const { b, batch } = started();
     const other = b.input("other", "float32", [8, 4]);

@@ -1,7 +1,7 @@
 import { IsonormError } from "../errors.js";
 import type { Graph, Model, Node, Tensor, ValueInfo } from "../onnx/types.js";
 import { type GraphBuilder, sameShape } from "./builder.js";
-import { infer } from "./infer/index.js";
+import { hasInference, infer, operatorKey } from "./infer/index.js";
 import { topologicalOrder } from "./rewrite/index.js";
 import type { Value } from "./value.js";
 
@@ -70,6 +70,9 @@ export function inline(
 
 /** One pass over a model's nodes; `values` holds what is defined so far, by the model's names. */
 class Replay {
+  /** Of the graph being replayed. */
+  nodes: readonly Node[] = [];
+
   constructor(
     readonly b: GraphBuilder,
     readonly opsets: ReadonlyMap<string, number>,
@@ -79,6 +82,7 @@ class Replay {
   ) {}
 
   graph(graph: Graph): void {
+    this.nodes = graph.nodes;
     for (const [name, tensor] of graph.initializers)
       if (!this.values.has(name)) this.values.set(name, this.b.initializer(this.fresh(name), tensor));
     for (const node of topologicalOrder(graph).nodes) this.node(node);
@@ -106,6 +110,7 @@ class Replay {
       return;
     }
     this.checkOpset(node, domain);
+    if (!hasInference(node.op, domain)) this.refuse();
     if (domain === "" && node.op === "Constant") {
       const opset = this.b.opsets.get("") ?? 1;
       const [type] = infer({ node, inputs: [], attributes: node.attributes, opset });
@@ -121,6 +126,17 @@ class Replay {
     named.forEach((name, index) => {
       if (name !== "") this.define(name, outputs[index]!);
     });
+  }
+
+  /** One error for all nodes of the graph whose operators have no shape rule. For a single one the builder's own error says more. */
+  refuse(): void {
+    const unknown = this.nodes.filter(({ op, domain }) => op !== "If" && !hasInference(op, domain));
+    if (unknown.length === 1) return;
+    throw new IsonormError(
+      "ISO_GRAPH_SHAPE",
+      `${unknown.length} nodes have operators that are not supported: ${unknown.map((other) => `${operatorKey(other.op, other.domain)} (node ${nameOf(other)})`).join(", ")}`,
+      "Replace them in the model, or report which model needs them",
+    );
   }
 
   /** An If whose condition is constant is the branch that it takes. */

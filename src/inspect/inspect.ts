@@ -4,7 +4,7 @@ import { asTrained } from "../import/index.js";
 import { analyseScaleInvariance, norms, type WeightProof } from "../method/index.js";
 import { elementCount, type Model, type Tensor, type ValueInfo } from "../onnx/index.js";
 import type { CreateSession } from "../train/index.js";
-import { type NumericalProof, proveByNumbers } from "./numbers.js";
+import { largestInvariantChange, type NumericalProof, proveByNumbers } from "./numbers.js";
 
 /** One weight, its norm, and both proofs. */
 export interface InspectedWeight extends WeightProof {
@@ -50,11 +50,20 @@ export async function inspectModel(exported: Model, createSession: CreateSession
       ...proof,
       norm: norms(model.graph.initializers.get(proof.name)!, undefined)[0]!,
       numbers: found,
-      agree: found && found.scaleInvariant === proof.scaleInvariant,
+      agree: found && agrees(found, proof.scaleInvariant),
     };
   });
   const parameters = proofs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   return { weights, parameters, withoutNumbers };
+}
+
+/**
+ * Whether numbers and graph say the same. Outputs that do not depend on a weight at all bear out either verdict, if they do stay: a bias that is subtracted
+ * again has no scale to keep, and the one weight of a channel that batch normalisation follows, as of a 3x3 convolution at a single position, has
+ * nothing but its sign.
+ */
+function agrees({ inert, outputChange, scaleInvariant }: NumericalProof, proved: boolean): boolean {
+  return inert ? !proved || outputChange <= largestInvariantChange : scaleInvariant === proved;
 }
 
 /** Something to run a network on: normal numbers, or pixels. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { GraphBuilder } from "../graph/index.js";
 import { measureNorm, norms, projectToNorm } from "./index.js";
-import { compile, randomTensor, relativeDifference, run, scaled, tensor } from "./testing/run.js";
+import { compile, type FloatTensor, randomTensor, relativeDifference, run, scaled, tensor } from "./testing/run.js";
 
 const weight = randomTensor([3, 4, 2], 5);
 
@@ -38,6 +38,34 @@ describe("projection to the norm at the start", () => {
     const after = norms(tensor(weight.shape, outputs.weight!), axis);
     expect(relativeDifference(after, norms(weight, axis))).toBeLessThan(1e-6);
     expect(projection.sumOfSquares.shape).toEqual(weight.shape.map((size, other) => (other === axis ? size : 1)));
+  });
+
+  it("gives the slices of one matrix their common norm", async () => {
+    // Axis 1 has four slices, of which the first and third are one matrix.
+    const parts = [0, 1, 0, 2];
+    const b = new GraphBuilder();
+    const norm0 = measureNorm("w", weight, "channel", 1, parts);
+    const projection = projectToNorm(b, b.input("w", "float32", weight.shape), b.constant(norm0), "channel", 1, parts);
+    b.output("weight", projection.weight);
+    const moved = randomTensor(weight.shape, 6);
+    const outputs = await run(b, { w: moved });
+    const sizes = (of: FloatTensor) => {
+      const slices = norms(of, 1);
+      const first = Math.hypot(slices[0]!, slices[2]!);
+      return [first, slices[1]!, first, slices[3]!];
+    };
+    expect(norm0.shape).toEqual([1, 4, 1]);
+    expect(relativeDifference(norm0.data as Float32Array, sizes(weight))).toBeLessThan(1e-6);
+    const [before, after] = [sizes(weight), sizes(moved)];
+    const expected = moved.data.map((element, index) => {
+      const slice = Math.floor(index / 2) % 4;
+      return (element * before[slice]!) / after[slice]!;
+    });
+    expect(relativeDifference(outputs.weight!, expected)).toBeLessThan(1e-6);
+  });
+
+  it("refuses parts that do not divide the axis", () => {
+    expect(() => measureNorm("w", weight, "channel", 1, [0, 1, 2])).toThrow("4 slices do not fall into 3 equal parts");
   });
 
   it("refuses a norm measured with another granularity", () => {

@@ -60,7 +60,8 @@ export const onnxAttention: Rule = (node, surroundings) => {
   const { attributes } = node;
   const [q, k, v, mask, ...past] = node.inputs as [string, string, string, string?, ...string[]];
   const heads = attributeInt(attributes, "q_num_heads");
-  const same = heads === undefined ? sameHeads(surroundings, q, k) : attributeInt(attributes, "kv_num_heads") === heads;
+  const same =
+    heads === undefined ? matchingHeads(surroundings, q, k) : attributeInt(attributes, "kv_num_heads") === heads;
   const type = mask ? surroundings.typeOf(mask).dtype : undefined;
   if (!same || past.some(Boolean) || node.outputs.slice(1).some(Boolean)) return undefined;
   if ((mask && !type) || attributeFloat(attributes, "softcap", 0) !== 0) return undefined;
@@ -76,9 +77,10 @@ export const onnxAttention: Rule = (node, surroundings) => {
   return c.nodes;
 };
 
-function sameHeads(surroundings: Surroundings, q: string, k: string): boolean {
+/** As many heads, or one key head for all; where the file does not say, a product of other numbers is refused by its shapes. */
+function matchingHeads(surroundings: Surroundings, q: string, k: string): boolean {
   const [ofQuery, ofKey] = [q, k].map((name) => surroundings.typeOf(name).shape?.[1]);
-  return typeof ofQuery === "number" && ofQuery === ofKey;
+  return typeof ofQuery !== "number" || typeof ofKey !== "number" || ofQuery === ofKey || ofKey === 1;
 }
 
 /** MultiHeadAttention of query [B, S, N D], key [B, T, N D] and value [B, T, N V], with an attention bias and no other optional input. */

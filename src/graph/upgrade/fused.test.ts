@@ -158,6 +158,16 @@ const cases: readonly Case[] = [
     domain: "",
     opset: 23,
     inputs: [
+      [2, 2, 3, 4],
+      [2, 1, 5, 4],
+      [2, 1, 5, 4],
+    ],
+  },
+  {
+    op: "Attention",
+    domain: "",
+    opset: 23,
+    inputs: [
       [2, 3, 8],
       [2, 3, 8],
       [2, 3, 8],

@@ -18,7 +18,7 @@ const irVersion = 10;
  * out. Nodes that ONNX Runtime's optimizer fused (FusedConv, SkipLayerNormalization, attention) become the operators that they stand for; one
  * of a form that has no rule stays. The model computes what it did; one without anything to change comes back as it is.
  *
- * @throws ISO_ONNX_UNSUPPORTED below operator set 7, and for the few nodes that have no equal in operator set 21
+ * @throws ISO_ONNX_UNSUPPORTED below operator set 7, for the few nodes that have no equal in operator set 21, and for weights in a processor's layout
  */
 export function upgrade(model: Model): Model {
   const opset = model.opsets.get("") ?? currentOpset;
@@ -75,6 +75,7 @@ class Upgrading implements Surroundings {
   }
 
   #rule(node: Node): Rule | undefined {
+    if (node.domain === "com.microsoft.nchwc") throw blocked(node);
     if (node.domain === "com.microsoft") return fusedRules.get(node.op) ?? fusedAttention.get(node.op);
     if (node.domain !== "" && node.domain !== "ai.onnx") return undefined;
     if (node.op === "Attention") return onnxAttention;
@@ -126,6 +127,15 @@ class Upgrading implements Surroundings {
     this.constants.set(name, tensor);
     return name;
   }
+}
+
+function blocked(node: Node): IsonormError {
+  return new IsonormError(
+    "ISO_ONNX_UNSUPPORTED",
+    `node ${node.name || node.outputs[0]} (${node.op}) has its weights in the layout of one processor: ONNX Runtime saved the model at ` +
+      "optimization level all",
+    "Take the model from before, or save it at level extended",
+  );
 }
 
 function allNames(graph: Graph): readonly string[] {
