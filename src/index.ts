@@ -17,7 +17,6 @@ export type { Dataset, ImageDescription, InputDescription, TableDescription } fr
 export { type CheckReport, checkData, openForClassifier } from "./data/index.js";
 export { type ErrorCode, IsonormError } from "./errors.js";
 export type { Evaluation } from "./metrics/index.js";
-export * as models from "./models/index.js";
 export {
   Classifier,
   type DataSource,
@@ -36,6 +35,7 @@ export {
   type TrainOptions,
   train,
 } from "./run/index.js";
+export * as models from "./run/models.js";
 export {
   type FinishedSearch,
   Search,

@@ -40,7 +40,7 @@ describe.each(settings)("training on digits at constant rates, %o", ({ steps, ..
     ]);
     for (const { name, perChannel, channelAxis } of fixed) {
       const axis = rest.fixedNorm === "channel" && perChannel ? channelAxis : undefined;
-      const norm0 = norms(prepared.model.graph.initializers.get(name)!, axis);
+      const norm0 = norms(prepared.network.model.graph.initializers.get(name)!, axis);
       const drift = norms(after.get(name)!, axis).map((norm, index) => Math.abs(norm / norm0[index]! - 1));
       expect(drift).toHaveLength(axis === undefined ? 1 : 128);
       // The bar is 1e-5. Each step starts from Norm_0 anew, so nothing adds up: what is left is the rounding of one projection, 1e-7.
@@ -50,7 +50,7 @@ describe.each(settings)("training on digits at constant rates, %o", ({ steps, ..
 
   test("turns every weight all the same", () => {
     for (const { name } of prepared.proofs.filter(({ scaleInvariant }) => scaleInvariant)) {
-      const [first, last] = [prepared.model.graph.initializers.get(name)!, after.get(name)!];
+      const [first, last] = [prepared.network.model.graph.initializers.get(name)!, after.get(name)!];
       const cosine = radialComponent(first.data as Float32Array, last.data as Float32Array);
       // By 14 degrees or more.
       expect(cosine, name).toBeLessThan(0.97);
@@ -63,7 +63,7 @@ test("without the fixed norm the same training drifts", async () => {
   const runner = await prepared.createRunner();
   await takeSteps(prepared, runner, [0, 200]);
   const name = "layer1.linear.weight";
-  const [norm0] = norms(prepared.model.graph.initializers.get(name)!);
+  const [norm0] = norms(prepared.network.model.graph.initializers.get(name)!);
   const [norm] = norms(runner.snapshot().get(name)!);
   // Steps orthogonal to the weight lengthen it.
   expect(norm! / norm0!).toBeGreaterThan(1.01);

@@ -42,23 +42,23 @@ test("logits of the evaluated network do not change with the size of the classif
 
 /** Outputs, by value name in the model, of the network in training form: batch normalisation takes the batch's own statistics. */
 async function trainingForm(
-  { model, statistics }: Prepared,
+  { network: { model: trained }, statistics }: Prepared,
   state: ReadonlyMap<string, Tensor>,
   batch: Dataset,
   wanted: readonly string[],
   epsilon?: number,
 ): Promise<readonly Float32Array[]> {
-  const b = new GraphBuilder({ opsets: model.opsets });
+  const b = new GraphBuilder({ opsets: trained.opsets });
   const rows = Uint32Array.from({ length: 256 }, (_, row) => row);
   const records = new Float32Array(rows.length * batch.recordLength);
   batch.read(rows, records);
   const raw = b.constant({ dtype: "float32", shape: [rows.length, ...recordShape(batch.input)], data: records });
-  const bindings = new Map([[model.graph.inputs[0]!.name, preprocessRecords(b, raw, batch.input, statistics)]]);
+  const bindings = new Map([[trained.graph.inputs[0]!.name, preprocessRecords(b, raw, batch.input, statistics)]]);
   for (const [name, tensor] of state) bindings.set(name, b.constant(tensor, `state/${name}`));
   const form = new TrainingForm();
   const withEpsilon = (node: Node): Node =>
     epsilon === undefined ? node : { ...node, attributes: { ...node.attributes, epsilon: float(epsilon) } };
-  const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
+  const network = { ...trained, graph: expandScaleInvariantLinear(trained.graph) };
   const values = inline(b, network, bindings, {
     prefix: "model/",
     replace: (node, inputs) => form.replace(b, withEpsilon(node), inputs),
@@ -95,7 +95,7 @@ describe("in training form", () => {
     const epsilon = 1e-5;
     const { kept } = trained.outcome;
     const { prepared } = trained;
-    const [linear, normalisation] = prepared.model.graph.nodes;
+    const [linear, normalisation] = prepared.network.model.graph.nodes;
     expect([linear!.op, normalisation!.op]).toEqual(["Gemm", "BatchNormalization"]);
     const name = "layer1.linear.weight";
     const wanted = [linear!.outputs[0]!, normalisation!.outputs[0]!];
@@ -134,14 +134,18 @@ describe("inspect: graph analysis and numbers agree on every weight of", () => {
     const provenance = {
       version: "0.0.0",
       createdAt: new Date(0).toISOString(),
-      model: prepared.modelName,
+      model: prepared.network.name,
       elr: prepared.settings.elr,
-      scale: prepared.scale,
+      scale: prepared.network.scale,
       seed: 0,
       epochs: 1,
       dataHash: "",
     };
-    const model = exportClassifier(prepared.model, outcome.kept, prepared.statistics, { input, classes, provenance });
+    const model = exportClassifier(prepared.network.model, outcome.kept, prepared.statistics, {
+      input,
+      classes,
+      provenance,
+    });
     return decode(encode(model));
   };
   const madeUpImages = (): Splits => {

@@ -102,7 +102,7 @@ describe("three epochs on digits learn", () => {
         test: asImages(splits.test!),
       };
       const { prepared, test } = await trainToTheEnd(images, { epochs: 2, width: 8, ...settings });
-      expect(prepared.modelName).toBe("convnet");
+      expect(prepared.network.name).toBe("convnet");
       expect(test.accuracy).toBeGreaterThan(0.9);
     },
   );
@@ -151,7 +151,7 @@ describe("what a training keeps", () => {
     const { prepared, outcome } = await trainToTheEnd(splits, { epochs: 3, ema: 0.9 });
     for (const { name, scaleInvariant } of prepared.proofs) {
       if (!scaleInvariant) continue;
-      const [norm0] = norms(prepared.model.graph.initializers.get(name)!);
+      const [norm0] = norms(prepared.network.model.graph.initializers.get(name)!);
       expect(norms(outcome.kept.get(name)!)[0]! / norm0!).toBeCloseTo(1, 6);
     }
   });

@@ -22,6 +22,7 @@ const description: ClassifierDescription = {
     epochs: 12.5,
     dataHash: "0123",
   },
+  statistics: { kind: "table", numeric: [{ mean: 1 / 3, std: 2, range: 5e-7, missing: true }] },
 };
 
 function withMetadata(metadata: ReadonlyMap<string, string>): Model {
@@ -35,6 +36,7 @@ describe("a classifier's description", () => {
     const image: ClassifierDescription = {
       ...description,
       input: { kind: "image", height: 28, width: 28, channels: 1 },
+      statistics: { kind: "image", mean: [0.1], std: [1 / 3] },
     };
     expect(readDescription(withMetadata(describeInMetadata(image)))).toEqual(image);
   });
@@ -47,6 +49,7 @@ describe("a classifier's description", () => {
     ["isonorm.input", '{"kind":"image","height":0,"width":4,"channels":3}'],
     ["isonorm.input", '{"kind":"image","height":4,"width":4,"channels":2}'],
     ["isonorm.provenance", "{}"],
+    ["isonorm.statistics", '{"kind":"image"}'],
   ])("is refused where %s is %j, by the entry's name", (key, text) => {
     const metadata = new Map(describeInMetadata(description));
     metadata.delete(key);

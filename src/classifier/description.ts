@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { InputDescription } from "../data/core.js";
+import type { InputDescription, InputStatistics } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import type { Model } from "../onnx/types.js";
 
@@ -35,21 +35,37 @@ const provenance = z.object({
 
 export type Provenance = z.output<typeof provenance>;
 
+const statistics = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("image"), mean: z.array(z.number()), std: z.array(z.number()) }),
+  z.object({
+    kind: z.literal("table"),
+    numeric: z.array(z.object({ mean: z.number(), std: z.number(), range: z.number(), missing: z.boolean() })),
+  }),
+]);
+
 /** What stands in an exported classifier's metadata. */
 export interface ClassifierDescription {
   /** Class names; a class's index is its column in logits and probabilities. */
   readonly classes: readonly string[];
   readonly input: InputDescription;
   readonly provenance: Provenance;
+  /** What the preprocessing in the graph normalises by; a training that goes on from the model does so too. */
+  readonly statistics: InputStatistics;
 }
 
-const keys = { classes: "isonorm.classes", input: "isonorm.input", provenance: "isonorm.provenance" } as const;
+const keys = {
+  classes: "isonorm.classes",
+  input: "isonorm.input",
+  provenance: "isonorm.provenance",
+  statistics: "isonorm.statistics",
+} as const;
 
 export function describeInMetadata(description: ClassifierDescription): ReadonlyMap<string, string> {
   return new Map([
     [keys.classes, JSON.stringify(description.classes)],
     [keys.input, JSON.stringify(description.input)],
     [keys.provenance, JSON.stringify(description.provenance)],
+    [keys.statistics, JSON.stringify(description.statistics)],
   ]);
 }
 
@@ -74,5 +90,6 @@ export function readDescription(model: Model): ClassifierDescription {
     classes: parse(keys.classes, z.array(z.string())),
     input: parse(keys.input, inputDescription),
     provenance: parse(keys.provenance, provenance),
+    statistics: parse(keys.statistics, statistics),
   };
 }

@@ -33,7 +33,7 @@ export function exportClassifier(
   model: Model,
   weights: ReadonlyMap<string, Tensor>,
   statistics: InputStatistics,
-  description: ClassifierDescription,
+  description: Omit<ClassifierDescription, "statistics">,
 ): Model {
   const initializers = new Map(model.graph.initializers);
   for (const [name, tensor] of weights) {
@@ -82,7 +82,7 @@ export function exportClassifier(
     opsets: new Map([...model.opsets].filter(([domain]) => graph.nodes.some((node) => node.domain === domain))),
     producerName: "isonorm",
     producerVersion: description.provenance.version,
-    metadata: describeInMetadata(description),
+    metadata: describeInMetadata({ ...description, statistics }),
   };
 }
 

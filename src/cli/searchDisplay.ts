@@ -3,6 +3,7 @@ import pc from "picocolors";
 import { terminalPlot } from "../report/terminalPlot.js";
 import type { SearchDone, SearchEvent, TrialEvent } from "../search/executor/index.js";
 import { count, duration, number, percent } from "./format.js";
+import { importInWords } from "./importInWords.js";
 import type { Output } from "./output.js";
 
 /** Shows a search's events: as JSON Lines, as a line for each trial, on a terminal with a live line of those that run, and at the end the response curve. */
@@ -21,6 +22,10 @@ export class SearchDisplay {
     switch (event.event) {
       case "preparing":
         output.progress(`reading ${event.what}  ${count(event.done)} of ${count(event.total)}`);
+        return;
+      case "import":
+        output.event(event);
+        for (const line of importInWords(event)) output.say(line);
         return;
       case "warning":
         output.event(event);

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import type { TrainingEvent } from "../run/index.js";
 import { bytes, count, duration, number, percent } from "./format.js";
+import { importInWords } from "./importInWords.js";
 import type { Output } from "./output.js";
 
 /** Shows a training's events: as JSON Lines, as lines of text, and on a terminal as a live line. */
@@ -18,6 +19,10 @@ export class TrainingDisplay {
     switch (event.event) {
       case "preparing":
         output.progress(`reading ${event.what}  ${count(event.done)} of ${count(event.total)}`);
+        return;
+      case "import":
+        output.event(event);
+        for (const line of importInWords(event)) output.say(line);
         return;
       case "warning":
         output.event(event);

@@ -9,12 +9,23 @@ export function addTrainingOptions(command: Command): Command {
   return command
     .option(
       "--model <name|file>",
-      "mlp, convnet, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50, mobilenetv2, efficientnet-b0, vit-tiny (default: by the data)",
+      "mlp, convnet, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50, mobilenetv2, efficientnet-b0, vit-tiny, or an .onnx file (default: by the data)",
     )
     .option(
       "--width <x>",
       "channels of the first stage (convnet and resnet20 to 56: default 16; resnet18 to 50: 64), or the width multiplier (mobilenetv2, efficientnet-b0: 1)",
     )
+    .option(
+      "--train <what>",
+      "of an .onnx model: all, head, last:N layers, or a regular expression on weights (default all)",
+    )
+    .option("--head-node <name>", "node of an .onnx model to take for its classifier (default: its last linear layer)")
+    .option("--pretrained-rate <x>", "learning rates of an .onnx model's old weights, by those of new ones (default 1)")
+    .option(
+      "--folded-batch-norm <insert|plain>",
+      "for convolutions that have no normalisation behind them (default insert)",
+    )
+    .option("--normalize <auto|data|imagenet|unit|signed|raw>", "what pixels are normalised by (default auto)")
     .option("--hidden <n,n,...>", "widths of an MLP's hidden layers (default 128,128)")
     .option(
       "--dropout <p>",
@@ -74,6 +85,11 @@ export function readTrainSettings(options: RawOptions): TrainInput {
   const settings: Record<string, unknown> = {
     model: options.model,
     width: real(options, "width"),
+    train: options.train,
+    headNode: options.headNode,
+    pretrainedRate: real(options, "pretrainedRate"),
+    foldedBatchNorm: options.foldedBatchNorm,
+    normalize: options.normalize,
     hidden: list(options, "hidden")?.map((text) => toNumber("hidden", text)),
     dropout: real(options, "dropout"),
     dropPath: real(options, "dropPath"),

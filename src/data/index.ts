@@ -23,3 +23,5 @@ export {
 export { openData, openData as open } from "./open/open.js";
 export { type ArraySplits, arrays, csv, idx, imageFolder, parquet } from "./open/sources.js";
 export type { DataOptions } from "./options.js";
+export { openCache } from "./pack/cache.js";
+export { createPack, openPack } from "./pack/pack.js";

@@ -25,6 +25,7 @@ export {
 export { type InlineOptions, inline } from "./inline.js";
 export {
   consumers,
+  dependents,
   eliminateCommonSubexpressions,
   eliminateDeadNodes,
   foldIdentities,

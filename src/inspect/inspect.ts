@@ -1,9 +1,9 @@
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
+import { asTrained } from "../import/index.js";
 import { analyseScaleInvariance, norms, type WeightProof } from "../method/index.js";
 import { elementCount, type Model, type Tensor, type ValueInfo } from "../onnx/index.js";
 import type { CreateSession } from "../train/index.js";
-import { asTrained } from "./asTrained.js";
 import { largestInvariantChange, type NumericalProof, proveByNumbers } from "./numbers.js";
 
 /** One weight, its norm, and both proofs. */

@@ -1,4 +1,5 @@
 export { architecture, architectureNames, architectureOptionNames, defaultArchitecture } from "./choose.js";
+
 export { convnet } from "./convnet.js";
 export { type EfficientNetOptions, efficientnetB0 } from "./efficientNet.js";
 export { type ImageNetResNetOptions, resnet18, resnet34, resnet50 } from "./imageNetResnet.js";

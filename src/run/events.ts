@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../errors.js";
 import type { EpochRecord } from "../train/index.js";
+import type { ImportReport } from "./network.js";
 
 export interface Score {
   readonly accuracy: number;
@@ -29,6 +30,8 @@ export type TrainingEvent =
       readonly threads: number;
       readonly out: string;
     }
+  /** What became of a model from a file; `features`: how many an example has, where those of the frozen part are kept. */
+  | ({ readonly event: "import"; readonly features: number | null } & ImportReport)
   | { readonly event: "warning"; readonly message: string }
   | {
       readonly event: "step";

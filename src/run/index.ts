@@ -5,6 +5,7 @@ export type { DoneEvent, Score, TrainingEvent } from "./events.js";
 export type { TrainingJob } from "./job.js";
 export { closeSplits, openJobData } from "./jobData.js";
 export { estimateMemory } from "./memory.js";
+export { type ImportReport, type Network, openNetwork, requireModel } from "./network.js";
 export { Ongoing } from "./ongoing.js";
 export { type PlannedTraining, planTraining } from "./plan.js";
 export { type DataSettings, dataSettings, type RunRecord, type SearchRecord } from "./record.js";
@@ -12,5 +13,6 @@ export { isRunFolder, newRunFolder, RunFolder, readRecord, readRun, runFiles } f
 export type { ServedBatch } from "./served.js";
 export { type RunTrainingOptions, runTraining } from "./spawn.js";
 export type { TableRow } from "./tableRows.js";
+export { type TrainedPart, trainedPart } from "./trainedPart.js";
 export { architectureSettings, type TrainedRun, Training, type TrainOptions, train } from "./training.js";
 export { packageVersion, versions } from "./versions.js";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { InferenceSession } from "onnxruntime-node";
 import { exportClassifier, type Provenance } from "../classifier/index.js";
-import { type ArraySplits, type InputStatistics, inputStatistics, type Splits } from "../data/index.js";
+import { type ArraySplits, inputStatistics, type Splits } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
@@ -76,8 +76,28 @@ async function trainOn(
   folder: RunFolder,
   previous: RunRecord | undefined,
 ): Promise<void> {
-  const statistics = inputStatistics(splits.train);
-  const prepared = await prepareTraining(splits, statistics, job.settings, job.threads);
+  const prepared = await prepareTraining(
+    splits,
+    inputStatistics(splits.train),
+    job.settings,
+    job.threads,
+    (done, total) => hooks.emit({ event: "preparing", what: "features", done, total }),
+  );
+  try {
+    await trainPrepared(splits, prepared, job, hooks, folder, previous);
+  } finally {
+    prepared.part.close();
+  }
+}
+
+async function trainPrepared(
+  splits: Splits,
+  prepared: PreparedTraining,
+  job: TrainingJob,
+  hooks: JobHooks,
+  folder: RunFolder,
+  previous: RunRecord | undefined,
+): Promise<void> {
   const { settings, plan } = prepared;
   const digest = digestOf({ settings, data: splits.hash, model: prepared.modelHash });
   const checkpoint = previous ? folder.readCheckpoint() : undefined;
@@ -108,16 +128,18 @@ async function trainOn(
   folder.writeRun(record);
   const start = { progress: checkpoint?.progress ?? freshProgress(digest), best: checkpoint?.best ?? new Map() };
   folder.resetMetrics(start.progress.history);
+  const { report } = prepared.network;
+  if (report) hooks.emit({ event: "import", ...report, features: prepared.part.features ?? null });
   for (const message of [...splits.warnings, ...prepared.warnings]) hooks.emit({ event: "warning", message });
   hooks.emit({
     event: "start",
-    model: prepared.modelName,
+    model: prepared.network.name,
     parameters: prepared.parameters,
     classes: splits.train.classes,
     examples: record.examples,
     elr: settings.elr,
     lr: settings.lr,
-    scale: prepared.scale,
+    scale: prepared.network.scale,
     epochs: plan.totalSteps / plan.stepsPerEpoch,
     batchSize: prepared.batches.batchSize,
     steps: plan.totalSteps,
@@ -160,7 +182,6 @@ async function trainOn(
   }
   const done = await conclude({
     splits,
-    statistics,
     job,
     folder,
     record,
@@ -175,7 +196,6 @@ async function trainOn(
 
 interface Ending {
   readonly splits: Splits;
-  readonly statistics: InputStatistics;
   readonly job: TrainingJob;
   readonly folder: RunFolder;
   readonly record: RunRecord;
@@ -204,16 +224,17 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
     const provenance: Provenance = {
       version: packageVersion,
       createdAt: record.createdAt,
-      model: prepared.modelName,
+      model: prepared.network.name,
       elr: settings.elr,
-      scale: prepared.scale,
+      scale: prepared.network.scale,
       seed: settings.seed,
       ...(job.data.seed === undefined ? {} : { splitSeed: job.data.seed }),
       epochs: outcome.keptEpoch,
       dataHash: splits.hash,
     };
     const { input, classes } = splits.train;
-    const model = exportClassifier(prepared.model, outcome.kept, ending.statistics, { classes, input, provenance });
+    const { model: network, statistics } = prepared.network;
+    const model = exportClassifier(network, outcome.kept, statistics, { classes, input, provenance });
     const bytes = encode(model);
     folder.writeModel(bytes);
     const session = await InferenceSession.create(bytes, { intraOpNumThreads: job.threads });
@@ -224,7 +245,7 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
       await session.release();
     }
   } else {
-    validation = await ending.evaluator.evaluate(splits.validation, outcome.kept);
+    validation = await ending.evaluator.evaluate(prepared.part.splits.validation, outcome.kept);
   }
 
   const done: DoneEvent = {
@@ -233,7 +254,7 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
     validation: score(validation),
     test: test ? score(test) : null,
     elr: settings.elr,
-    scale: prepared.scale,
+    scale: prepared.network.scale,
     examplesPerSecond,
     seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,

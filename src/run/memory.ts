@@ -8,7 +8,7 @@ import type { PlannedTraining } from "./plan.js";
  * About how much memory a training's process takes at its peak, bytes; rather more than less. Measured and estimated, MB: digits with an MLP 180, 204; the same 2,048 wide
  * 535, 565; Fashion-MNIST with the convnet 419, 431, with ResNet-20 714, 940.
  */
-export function estimateMemory(planned: PlannedTraining, splits: Splits): number {
+export function estimateMemory(planned: PlannedTraining, splits: Splits = planned.part.splits): number {
   const process = 200e6;
   // Larger parts of the data are read from disk.
   const mostInMemory = 512 * 2 ** 20;
@@ -23,7 +23,7 @@ export function estimateMemory(planned: PlannedTraining, splits: Splits): number
 }
 
 /** Bytes of everything that one forward pass computes. */
-function forwardBytes({ model, batches }: PlannedTraining): number {
+function forwardBytes({ part: { model }, batches }: PlannedTraining): number {
   const b = new GraphBuilder({ opsets: model.opsets });
   const [input] = model.graph.inputs;
   const shape = [batches.batchSize, ...(input!.shape as number[]).slice(1)];

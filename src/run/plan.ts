@@ -1,19 +1,16 @@
 import { createHash } from "node:crypto";
-import { preprocessedShape } from "../classifier/index.js";
 import {
   augmentationSchema,
   type BatchSource,
   batchSource,
   defaultAugmentation,
   type InputDescription,
-  type InputStatistics,
   noAugmentation,
-  type Splits,
 } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import { analyseScaleInvariance, defaultScale, type WeightProof } from "../method/index.js";
-import { type Architecture, architecture, defaultArchitecture } from "../models/index.js";
-import { elementCount, encode, type Model } from "../onnx/index.js";
+import { dependents } from "../graph/index.js";
+import { analyseScaleInvariance, type WeightProof } from "../method/index.js";
+import { elementCount, encode } from "../onnx/index.js";
 import { adam, type Optimizer, sgd } from "../optim/index.js";
 import {
   type CompiledStep,
@@ -23,18 +20,20 @@ import {
   type TrainSettings,
   totalSteps,
 } from "../train/index.js";
+import type { Network } from "./network.js";
+import type { TrainedPart } from "./trainedPart.js";
 
-/** A training with everything decided and nothing opened: the model, its compiled step, the order of the batches. */
+/** A training with everything decided and nothing opened: the network, its compiled step, the order of the batches. */
 export interface PlannedTraining {
-  readonly model: Model;
-  readonly modelName: string;
-  /** SHA-256 of the fresh model. */
+  readonly network: Network;
+  /** What the step is compiled for. */
+  readonly part: TrainedPart;
+  /** SHA-256 of the model as training begins. */
   readonly modelHash: string;
   /** Trained numbers. */
   readonly parameters: number;
   readonly proofs: readonly WeightProof[];
   readonly step: CompiledStep;
-  readonly scale: number;
   readonly batches: BatchSource;
   readonly totalSteps: number;
   /** With "auto" and defaults resolved. */
@@ -43,36 +42,44 @@ export interface PlannedTraining {
 }
 
 /**
- * Builds the model for the data and compiles its training step; needs no ONNX Runtime.
+ * Compiles the training step; needs no ONNX Runtime.
  *
  * @throws coded errors of settings and model
  */
-export function planTraining(splits: Splits, statistics: InputStatistics, asked: TrainSettings): PlannedTraining {
-  const { input } = splits.train;
-  const classes = splits.train.classes.length;
-  const shape = preprocessedShape(input, statistics);
-  const chosen = chooseArchitecture(asked, shape);
-  const scale = asked.scale ?? defaultScale(classes, { norm: asked.headNorm, features: asked.headFeatures });
+export function planTraining(network: Network, part: TrainedPart, asked: TrainSettings): PlannedTraining {
+  const { train } = part.splits;
+  const classes = train.classes.length;
   const batches = batchSource({
-    dataset: splits.train,
-    batchSize: asked.batchSize === "auto" ? defaultBatchSize(splits.train.size) : asked.batchSize,
+    dataset: train,
+    batchSize: asked.batchSize === "auto" ? defaultBatchSize(train.size) : asked.batchSize,
     seed: asked.seed,
-    augmentation: chooseAugmentation(asked.augmentation, input),
+    augmentation: chooseAugmentation(asked.augmentation, train.input),
     labelSmoothing: asked.labelSmoothing,
     classWeights: asked.classWeights,
   });
-  const epochs = asked.epochs === "auto" ? defaultEpochs(splits.train.size) : asked.epochs;
-  const settings: TrainSettings = { ...asked, model: chosen.name, scale, epochs, batchSize: batches.batchSize };
+  const epochs = asked.epochs === "auto" ? defaultEpochs(train.size) : asked.epochs;
+  const settings: TrainSettings = {
+    ...asked,
+    model: network.name,
+    scale: network.scale,
+    epochs,
+    batchSize: batches.batchSize,
+  };
 
-  const head = { scale, norm: asked.headNorm, features: asked.headFeatures };
-  const model = chosen.build({ shape, classes, seed: asked.seed, head });
-  const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" });
-  const step = compileStep(model, {
-    input,
-    statistics,
+  const { graph } = part.model;
+  // What no trained weight has an influence on stays in inference form.
+  const trains = dependents(graph, network.trained);
+  const proofs = analyseScaleInvariance(graph, {
+    batchNormalization: (node) => (trains.has(node) ? "training" : "inference"),
+  }).filter(({ name }) => network.trained.has(name));
+  const step = compileStep(part.model, {
+    input: train.input,
+    statistics: part.statistics,
     classes,
     batchSize: batches.batchSize,
     proofs,
+    pretrained: network.pretrained,
+    pretrainedRate: settings.pretrainedRate,
     optimizer: chooseOptimizer(settings),
     fixedNorm: settings.fixedNorm,
     baseRule: settings.baseRule,
@@ -83,25 +90,20 @@ export function planTraining(splits: Splits, statistics: InputStatistics, asked:
     target: "cpu",
   });
   return {
-    model,
-    modelName: chosen.name,
-    modelHash: createHash("sha256").update(encode(model)).digest("hex"),
+    network,
+    part,
+    modelHash: createHash("sha256").update(encode(network.model)).digest("hex"),
     parameters: step.state.reduce(
       (sum, { role, initial }) => (role === "weight" ? sum + elementCount(initial.shape) : sum),
       0,
     ),
     proofs,
     step,
-    scale,
     batches,
     totalSteps: totalSteps(epochs, batches.batchesPerEpoch),
     settings,
     warnings: batches.warnings,
   };
-}
-
-function chooseArchitecture(settings: TrainSettings, shape: readonly number[]): Architecture {
-  return settings.model === "auto" ? defaultArchitecture(shape, settings) : architecture(settings.model, settings);
 }
 
 function chooseOptimizer(settings: TrainSettings): Optimizer {

@@ -9,7 +9,9 @@ import {
   type TrainingPlan,
   type TrainSettings,
 } from "../train/index.js";
+import { openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
+import { trainedPart } from "./trainedPart.js";
 
 export interface PreparedTraining extends PlannedTraining {
   readonly plan: Omit<TrainingPlan, "runner" | "digest">;
@@ -17,20 +19,25 @@ export interface PreparedTraining extends PlannedTraining {
   createRunner(state?: ReadonlyMap<string, Tensor>): Promise<StepRunner>;
 }
 
-/** Plans the training and opens the session that validates. */
+/** Builds or reads the network, plans its training and opens the session that validates. */
 export async function prepareTraining(
   splits: Splits,
-  statistics: InputStatistics,
+  dataStatistics: InputStatistics,
   asked: TrainSettings,
   threads: number,
+  onFeatures?: (done: number, total: number) => void,
 ): Promise<PreparedTraining> {
-  const planned = planTraining(splits, statistics, asked);
-  const { model, step, batches, settings } = planned;
+  const network = await openNetwork(splits, dataStatistics, asked, threads);
+  const part = await trainedPart(network, splits, asked, threads, onFeatures);
+  const planned = planTraining(network, part, asked);
+  const { step, batches, settings } = planned;
+  const { model, statistics } = part;
+  const { train, validation } = part.splits;
   const evaluation = compileEvaluation(model, {
-    input: splits.train.input,
+    input: train.input,
     statistics,
-    batchSize: Math.min(256, Math.max(splits.validation.size, 1)),
-    classes: splits.train.classes.length,
+    batchSize: Math.min(256, Math.max(validation.size, 1)),
+    classes: train.classes.length,
     stateNames: step.state.flatMap(({ name, role }) => (role === "weight" || role === "statistic" ? [name] : [])),
     target: "cpu",
   });
@@ -44,7 +51,7 @@ export async function prepareTraining(
       step,
       evaluator: new StateEvaluator(await open(evaluation.graph), evaluation),
       batches,
-      validation: splits.validation,
+      validation,
       stepsPerEpoch: batches.batchesPerEpoch,
       totalSteps: planned.totalSteps,
       schedule: warmUp(settings.warmup, schedules[settings.schedule]),

@@ -7,6 +7,7 @@ import { parseTrainSettings, type trainSettings } from "../train/index.js";
 import { Classifier } from "./classifier.js";
 import { type DataSource, data as sources } from "./dataSource.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
+import type { ModelFile } from "./models.js";
 import { Ongoing } from "./ongoing.js";
 import { newRunFolder, RunFolder } from "./runFolder.js";
 import { runTraining } from "./spawn.js";
@@ -15,8 +16,8 @@ import { runTraining } from "./spawn.js";
 export interface TrainOptions extends Omit<z.input<typeof trainSettings>, "model"> {
   /** From `data.imageFolder` and the like, or a path. */
   readonly data: DataSource | string;
-  /** From `models.resnet20({ width: 16 })` and the like, or a name; by default chosen by the data. */
-  readonly model?: Architecture | string;
+  /** From `models.resnet20({ width: 16 })` or `models.fromOnnx("its.onnx")` and the like, or a name; by default chosen by the data. */
+  readonly model?: Architecture | ModelFile | string;
   /** Run folder; a new one under runs/ by default. */
   readonly out?: string;
   /** Go on with the run in `out`, which must have the same settings and data. */
@@ -98,8 +99,8 @@ async function start(options: TrainOptions, record: (event: TrainingEvent) => vo
   return { ...figures, classifier: await Classifier.load(out, { threads }) };
 }
 
-/** A built-in architecture as the settings that rebuild it in the process that trains. */
-export function architectureSettings(model: Architecture | string | undefined): Partial<z.input<typeof trainSettings>> {
+/** A model as the settings that build or read it in the process that trains. */
+export function architectureSettings(model: TrainOptions["model"]): Partial<z.input<typeof trainSettings>> {
   if (model === undefined) return {};
   if (typeof model === "string") return { model };
   return { model: model.name, ...model.settings };

@@ -1,4 +1,4 @@
-import { type Dataset, type InputStatistics, recordArray, type Splits } from "../data/core.js";
+import { type Dataset, recordArray, type Splits } from "../data/core.js";
 import { norms } from "../method/index.js";
 import type { Evaluation, Mistake } from "../metrics/index.js";
 import type { ReportedMistake, Setting, TrainingReport } from "../report/index.js";
@@ -8,7 +8,6 @@ import type { RunRecord } from "./record.js";
 
 export interface ReportInput {
   readonly splits: Splits;
-  readonly statistics: InputStatistics;
   readonly record: RunRecord;
   readonly prepared: PreparedTraining;
   readonly outcome: TrainingOutcome;
@@ -23,7 +22,7 @@ export function trainingReport({ splits, record, prepared, outcome, validation, 
     ? { evaluation: test, dataset: splits.test! }
     : { evaluation: validation, dataset: splits.validation };
   return {
-    title: `${prepared.modelName} on ${record.data.path}`,
+    title: `${prepared.network.name} on ${record.data.path}`,
     createdAt: record.createdAt,
     status: outcome.status,
     data: {
@@ -36,7 +35,7 @@ export function trainingReport({ splits, record, prepared, outcome, validation, 
         ...(splits.test ? { test: splits.test.size } : {}),
       },
     },
-    model: { name: prepared.modelName, parameters: prepared.parameters },
+    model: { name: prepared.network.name, parameters: prepared.parameters },
     settings: {
       ...plainSettings(settings),
       device: record.device,
@@ -44,7 +43,7 @@ export function trainingReport({ splits, record, prepared, outcome, validation, 
     },
     versions: record.versions,
     elr: settings.elr,
-    scale: prepared.scale,
+    scale: prepared.network.scale,
     epochs: outcome.progress.history,
     bestEpoch: outcome.keptEpoch,
     evaluations: test ? { validation, test } : { validation },
@@ -54,7 +53,7 @@ export function trainingReport({ splits, record, prepared, outcome, validation, 
       shape,
       scaleInvariant,
       reason,
-      normBefore: norms(prepared.model.graph.initializers.get(name)!, undefined)[0]!,
+      normBefore: norms(prepared.network.model.graph.initializers.get(name)!, undefined)[0]!,
       normAfter: norms(outcome.kept.get(name)!, undefined)[0]!,
     })),
     cost: {

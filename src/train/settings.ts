@@ -22,6 +22,17 @@ export const trainSettings = z.strictObject({
   depth: z.int().positive().max(128).optional(),
   heads: z.int().positive().max(128).optional(),
 
+  /** Which weights of an .onnx model are trained: `all`, `head`, `last:N` layers, or a regular expression on their names. */
+  train: z.string().min(1).default("all"),
+  /** Name of the node of an .onnx model to take for its classifier. */
+  headNode: z.string().min(1).optional(),
+  /** What the convolutions of an .onnx model get whose batch normalisations were folded into them: new ones, or nothing. */
+  foldedBatchNorm: z.enum(["insert", "plain"]).default("insert"),
+  /** Learning rates of an .onnx model's old weights, by those of new ones. */
+  pretrainedRate: z.number().positive().max(1000).default(1),
+  /** What pixels are normalised by; `auto` is what an .onnx model was trained with where that is known, else the data's own statistics. */
+  normalize: z.enum(["auto", "data", "imagenet", "unit", "signed", "raw"]).default("auto"),
+
   /** Passes over the training split; a fraction trains part of a pass, with the whole schedule compressed into it. "auto" by size. */
   epochs: z.union([z.literal("auto"), z.number().positive().max(1e6)]).default("auto"),
   batchSize: z.union([z.literal("auto"), z.int().positive().max(65536)]).default("auto"),

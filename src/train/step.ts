@@ -3,6 +3,7 @@ import { preprocessRecords, recordShape } from "../classifier/index.js";
 import type { InputDescription, InputStatistics } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import {
+  dependents,
   eliminateCommonSubexpressions,
   eliminateDeadNodes,
   GraphBuilder,
@@ -36,8 +37,11 @@ export interface StepOptions {
   readonly statistics: InputStatistics;
   readonly classes: number;
   readonly batchSize: number;
-  /** Each weight's proof; a weight without one is left as it is. */
+  /** The proof of each weight that is trained. Others are left as they are, and what none of these has an influence on runs in inference form. */
   readonly proofs: readonly WeightProof[];
+  /** Weights whose learning rates are `pretrainedRate` times those of the others. Default none. */
+  readonly pretrained?: ReadonlySet<string>;
+  readonly pretrainedRate?: number;
   readonly optimizer: Optimizer;
   /** "none": every weight takes the plain step. */
   readonly fixedNorm: Granularity | "none";
@@ -94,15 +98,16 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
 
   // 2. Weights and running statistics are state: they come in, and go out changed.
   for (const { name } of options.proofs) bindings.set(name, declare(name, "weight", name, initializer(model, name)));
-  for (const name of runningStatistics(model.graph))
+  const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
+  const trains = dependents(network.graph, new Set(options.proofs.map(({ name }) => name)));
+  for (const name of runningStatistics(model.graph, [...trains]))
     bindings.set(name, declare(name, "statistic", name, initializer(model, name)));
 
   // 3. Forward pass in training form, and the loss.
   const form = new TrainingForm();
-  const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
   const values = inline(b, network, bindings, {
     prefix: "model/",
-    replace: (node, inputs) => form.replace(b, node, inputs),
+    replace: (node, inputs) => (trains.has(node) ? form.replace(b, node, inputs) : undefined),
   });
   const { loss, correct } = softmaxCrossEntropy(b, values.get("logits")!, targets);
   for (const { name, next } of form.statistics) carry(name, next);
@@ -118,8 +123,10 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   }
 
   // 5. New weights: the optimizer's direction, the effective learning rate, the fixed norm.
-  const elr = b.input("elr", "float32", []);
-  const lr = b.input("lr", "float32", []);
+  const rates = { elr: b.input("elr", "float32", []), lr: b.input("lr", "float32", []) };
+  const { pretrained = new Set(), pretrainedRate = 1 } = options;
+  const factor = b.scalar(pretrainedRate);
+  const slower = pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
   const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
   const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
   options.proofs.forEach((proof, index) => {
@@ -137,6 +144,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
       data: new Float32Array(initial.data.length),
     });
     const slots = optimizer.slots.map((slot) => declare(slotName(name, slot), "slot", name, zeros()));
+    const { elr, lr } = pretrained.has(name) ? slower : rates;
     const fixed = fixedNormOf(proof, options.fixedNorm);
     const rule: FixedNormRule | undefined = fixed && {
       kind: "fixedNorm",

@@ -18,10 +18,10 @@ export interface DropoutMask {
   readonly ratio: number;
 }
 
-/** Names of the running means and variances of a model's batch normalisations. */
-export function runningStatistics(graph: Graph): readonly string[] {
+/** Names of the running means and variances of a graph's batch normalisations, or of those among some of its nodes. */
+export function runningStatistics(graph: Graph, nodes: readonly Node[] = graph.nodes): readonly string[] {
   const names = new Set<string>();
-  for (const node of graph.nodes) {
+  for (const node of nodes) {
     if (node.op !== "BatchNormalization" || node.domain !== "") continue;
     for (const name of node.inputs.slice(3, 5)) {
       if (!graph.initializers.has(name))

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { IsonormError } from "../../errors.js";
-import { architecture } from "../../models/index.js";
-import { newRunFolder } from "../../run/index.js";
+import { newRunFolder, requireModel } from "../../run/index.js";
 import {
   runSearch,
   type SearchJob,
@@ -75,7 +74,7 @@ async function planSearch(data: string | undefined, options: RawOptions): Promis
   if (!existsSync(data))
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
-  if (settings.model !== "auto") architecture(settings.model, settings);
+  requireModel(settings);
   return { ...how, data: readDataSettings(data, options), settings, ...strategyOf(readStrategy(options)) };
 }
 

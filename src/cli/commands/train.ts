@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { IsonormError } from "../../errors.js";
-import { architecture } from "../../models/index.js";
 import {
   type DataSettings,
   isRunFolder,
   newRunFolder,
   RunFolder,
   readRun,
+  requireModel,
   runTraining,
   type TrainingJob,
 } from "../../run/index.js";
@@ -67,7 +67,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
   if (!existsSync(data))
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
-  if (settings.model !== "auto") architecture(settings.model, settings);
+  requireModel(settings);
   requireCpu(options.device);
   const out = folder ?? newRunFolder("train");
   if (new RunFolder(out).hasRun())

@@ -5,5 +5,5 @@ export {
   foldIdentities,
   pruneInitializers,
 } from "./eliminate.js";
-export { consumers, producers, readNames, topologicalOrder } from "./order.js";
+export { consumers, dependents, producers, readNames, topologicalOrder } from "./order.js";
 export { replaceValue } from "./substitute.js";

@@ -40,6 +40,18 @@ export function consumers(graph: Graph): ReadonlyMap<string, readonly Node[]> {
   return read;
 }
 
+/** The nodes that depend on any of those values, of a graph in order. */
+export function dependents(graph: Graph, names: ReadonlySet<string>): ReadonlySet<Node> {
+  const reached = new Set(names);
+  const nodes = new Set<Node>();
+  for (const node of graph.nodes) {
+    if (!readNames(node).some((name) => reached.has(name))) continue;
+    nodes.add(node);
+    for (const name of node.outputs) if (name !== "") reached.add(name);
+  }
+  return nodes;
+}
+
 /**
  * The graph with its nodes in an order in which every value is made before it is read. Stable: a node moves only behind those that it needs,
  * so an ordered graph comes back as it was.

@@ -4,7 +4,7 @@ import type { ChooseMetric, Metrics, Trial, TrialError, TrialState } from "../st
 
 /** What a search tells while it runs; `--json` prints all but `step` and `preparing`, one a line. */
 export type SearchEvent =
-  | Extract<TrainingEvent, { readonly event: "preparing" | "warning" }>
+  | Extract<TrainingEvent, { readonly event: "preparing" | "import" | "warning" }>
   | {
       readonly event: "start";
       readonly study: string;

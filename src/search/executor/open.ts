@@ -12,9 +12,12 @@ import {
   dataSettings,
   estimateMemory,
   openJobData,
+  openNetwork,
   type PlannedTraining,
   planTraining,
   RunFolder,
+  type TrainedPart,
+  trainedPart,
   versions,
 } from "../../run/index.js";
 import { resolvedTrainSettings, type TrainSettings } from "../../train/index.js";
@@ -98,14 +101,18 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
     const splits = await openJobData({ ...job, data }, (event) => {
       if (event.event === "preparing") emit(event);
     });
+    let part: TrainedPart | undefined;
     try {
-      const planned = planTraining(splits, inputStatistics(splits.train), {
-        ...job.settings,
-        keep: "last",
-        patience: undefined,
-      });
       const [stored] = (await storage?.studies()) ?? [];
       const threads = job.threads ?? (stored ? studySettings.parse(stored.settings).threads : availableParallelism());
+      const asked: TrainSettings = { ...job.settings, keep: "last", patience: undefined };
+      const network = await openNetwork(splits, inputStatistics(splits.train), asked, threads);
+      // Features that the trials will read are computed once, here.
+      part = await trainedPart(network, splits, asked, threads, (done, total) =>
+        emit({ event: "preparing", what: "features", done, total }),
+      );
+      const planned = planTraining(network, part, asked);
+      if (network.report) emit({ event: "import", ...network.report, features: part.features ?? null });
       const wanted = studyOf({ ...job, data, threads }, planned, splits);
       const strategy = openStrategy(
         job.strategy.name,
@@ -132,8 +139,8 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
         study,
         settings,
         strategy,
-        model: { name: planned.modelName, parameters: planned.parameters },
-        scale: planned.scale,
+        model: { name: network.name, parameters: planned.parameters },
+        scale: network.scale,
         data: {
           path: data.path,
           hash: splits.hash,
@@ -146,10 +153,11 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
         },
         steps: planned.totalSteps,
         batchSize: planned.batches.batchSize,
-        jobs: job.jobs ?? sideBySide(settings.threads, estimateMemory(planned, splits)),
+        jobs: job.jobs ?? sideBySide(settings.threads, estimateMemory(planned)),
         warnings: [...splits.warnings, ...planned.warnings, ...otherVersions(study)],
       };
     } finally {
+      part?.close();
       closeSplits(splits);
     }
   } catch (error) {
@@ -184,7 +192,7 @@ function sideBySide(threads: number, bytesEach: number): number {
 
 function studyOf(
   job: SearchJob & { readonly threads: number },
-  { settings, scale, batches }: PlannedTraining,
+  { settings, network: { scale }, batches }: PlannedTraining,
   splits: Splits,
 ): Study {
   const { elr, momentum, labelSmoothing, lr, seed } = settings;

@@ -1,0 +1,213 @@
+import { IsonormError } from "../errors.js";
+import {
+  attributeInts,
+  consumers,
+  eliminateDeadNodes,
+  hasInference,
+  infer,
+  pruneInitializers,
+  topologicalOrder,
+  type Value,
+} from "../graph/index.js";
+import type { Graph, Model, Node, Tensor } from "../onnx/index.js";
+
+/** A batch size that no network has for anything else. */
+const probeBatch = 7;
+
+/**
+ * A foreign model brought to the form of our own: every constant is an initializer, weights stand as the layer reads them (not behind an Identity,
+ * a Cast or a Transpose), an If whose condition does not depend on the data is the branch that it takes, and a batch size that was fixed
+ * on export is free again. Shape arithmetic that depends on the batch stays as it is.
+ *
+ * @param shape - of one example, as the model's one input takes it
+ * @param fixedBatch - the batch size that the model declares, where it does
+ * @throws ISO_ONNX_UNSUPPORTED listing every operator that isonorm does not know; ISO_GRAPH_SHAPE, ISO_GRAPH_INVALID
+ */
+export function flatten(model: Model, shape: readonly number[], fixedBatch?: number): Model {
+  requireKnown(model.graph);
+  const flattener = new Flattener(model, shape, fixedBatch);
+  flattener.walk(model.graph);
+  const { nodes, initializers, renamed } = flattener;
+  const outputs = new Set(model.graph.outputs.map(({ name }) => name));
+  const identities: Node[] = [...renamed]
+    .filter(([name]) => outputs.has(name))
+    .map(([name, source]) => ({ op: "Identity", domain: "", name, inputs: [source], outputs: [name], attributes: {} }));
+  return {
+    ...model,
+    graph: pruneInitializers(
+      eliminateDeadNodes({ ...model.graph, nodes: [...nodes, ...identities], initializers, valueInfo: [] }),
+    ),
+  };
+}
+
+/** One pass over the nodes, in order. */
+class Flattener {
+  readonly nodes: Node[] = [];
+  readonly initializers: Map<string, Tensor>;
+  /** Values that are others under a new name. */
+  readonly renamed = new Map<string, string>();
+  readonly #values = new Map<string, Value>();
+  readonly #readers: ReadonlyMap<string, readonly Node[]>;
+  readonly #opsets: ReadonlyMap<string, number>;
+
+  constructor(
+    { graph, opsets }: Model,
+    shape: readonly number[],
+    readonly fixedBatch: number | undefined,
+  ) {
+    this.#opsets = opsets;
+    this.#readers = consumers(graph);
+    this.initializers = new Map(graph.initializers);
+    for (const [name, tensor] of graph.initializers) this.#define(name, tensor);
+    const [input] = graph.inputs;
+    this.#values.set(input!.name, {
+      name: input!.name,
+      dtype: input!.dtype ?? "float32",
+      shape: [probeBatch, ...shape],
+    });
+  }
+
+  walk(graph: Graph): void {
+    for (const node of topologicalOrder(graph).nodes) {
+      const inputs = node.inputs.map((name) => this.renamed.get(name) ?? name);
+      if (node.op === "If" && node.domain === "") this.#branch(node, inputs[0] ?? "");
+      else this.#node(this.#withFreeBatch({ ...node, inputs }));
+    }
+  }
+
+  /** A Reshape to [1, ...] of a model that was exported for a batch of 1 takes over its input's batch: 0 means just that. */
+  #withFreeBatch(node: Node): Node {
+    if (node.op !== "Reshape" || node.domain !== "" || this.fixedBatch === undefined) return node;
+    const [data = "", target = ""] = node.inputs;
+    const sizes = this.initializers.get(target);
+    if (this.#values.get(data)?.shape[0] !== probeBatch || sizes?.dtype !== "int64") return node;
+    if (sizes.data[0] !== BigInt(this.fixedBatch)) return node;
+    const name = `${node.outputs[0]}/shape`;
+    const free: Tensor = { ...sizes, data: BigInt64Array.from(sizes.data, (size, axis) => (axis === 0 ? 0n : size)) };
+    this.initializers.set(name, free);
+    this.#define(name, free);
+    return { ...node, inputs: [data, name] };
+  }
+
+  #node(node: Node): void {
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : this.#value(name, node)));
+    const types = infer({ node, inputs, attributes: node.attributes, opset: this.#opsets.get(node.domain) ?? 1 });
+    const [output = ""] = node.outputs;
+    const stored = node.inputs.every((name) => name === "" || this.initializers.has(name));
+    if (stored && node.outputs.length === 1) {
+      const [source = ""] = node.inputs;
+      if (node.op === "Identity") {
+        this.renamed.set(output, source);
+        return;
+      }
+      const constant =
+        types[0]?.constant ?? (this.#readOnce(source) ? moved(node, inputs[0], types[0]!.shape) : undefined);
+      if (constant) {
+        this.initializers.set(output, constant);
+        this.#define(output, constant);
+        return;
+      }
+    }
+    node.outputs.forEach((name, index) => {
+      const type = types[index];
+      if (name !== "" && type) this.#values.set(name, { ...type, name });
+    });
+    this.nodes.push(node);
+  }
+
+  #branch(node: Node, conditionName: string): void {
+    const condition = this.#value(conditionName, node).constant?.data[0];
+    const body = node.attributes[condition ? "then_branch" : "else_branch"];
+    if (condition === undefined || body?.kind !== "graph")
+      throw new IsonormError(
+        "ISO_ONNX_UNSUPPORTED",
+        `the condition of node ${node.name || node.outputs[0]} (If) is known only when the model runs`,
+        "Export the model without control flow, for example by tracing it with fixed shapes",
+      );
+    for (const [name, tensor] of body.value.initializers) {
+      this.initializers.set(name, tensor);
+      this.#define(name, tensor);
+    }
+    this.walk(body.value);
+    node.outputs.forEach((name, index) => {
+      const inner = body.value.outputs[index]!.name;
+      const source = this.renamed.get(inner) ?? inner;
+      this.renamed.set(name, source);
+      const value = this.#values.get(source);
+      if (value) this.#values.set(name, value);
+    });
+  }
+
+  #value(name: string, reader: Node): Value {
+    const value = this.#values.get(name);
+    if (value) return value;
+    throw new IsonormError(
+      "ISO_GRAPH_INVALID",
+      `node ${reader.name || reader.outputs[0]} (${reader.op}) reads "${name}", which nothing before it defines`,
+      "Export the model anew",
+    );
+  }
+
+  #define(name: string, tensor: Tensor): void {
+    this.#values.set(name, { name, dtype: tensor.dtype, shape: tensor.shape, constant: tensor });
+  }
+
+  /** A weight that several layers read, each in its own way, is one weight: it stays behind what moves it. */
+  #readOnce(name: string): boolean {
+    return (this.#readers.get(name)?.length ?? 0) <= 1;
+  }
+}
+
+/** What a node that only moves elements makes of a stored tensor; undefined for any other node. */
+function moved(node: Node, source: Value | undefined, shape: readonly number[]): Tensor | undefined {
+  const tensor = source?.constant;
+  if (tensor?.dtype !== "float32" || node.domain !== "") return undefined;
+  switch (node.op) {
+    case "Cast":
+    case "Reshape":
+    case "Flatten":
+    case "Squeeze":
+    case "Unsqueeze":
+      return { ...tensor, shape };
+    case "Transpose":
+      return {
+        dtype: "float32",
+        shape,
+        data: transposed(tensor.data, tensor.shape, attributeInts(node.attributes, "perm")),
+      };
+    default:
+      return undefined;
+  }
+}
+
+function transposed(data: Float32Array, shape: readonly number[], permutation?: readonly number[]): Float32Array {
+  const order = permutation ?? shape.map((_, axis) => shape.length - 1 - axis);
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+  const result = new Float32Array(data.length);
+  let next = 0;
+  const copy = (axis: number, from: number): void => {
+    if (axis === order.length) {
+      result[next++] = data[from]!;
+      return;
+    }
+    const moving = order[axis]!;
+    for (let index = 0; index < shape[moving]!; index++) copy(axis + 1, from + index * strides[moving]!);
+  };
+  copy(0, 0);
+  return result;
+}
+
+/** Throws ISO_ONNX_UNSUPPORTED with all nodes whose operator has no shape rule. */
+function requireKnown(graph: Graph): void {
+  const unknown = graph.nodes.filter(({ op, domain }) => !hasInference(op, domain) && !(op === "If" && domain === ""));
+  if (unknown.length === 0) return;
+  const listed = unknown
+    .slice(0, 10)
+    .map(({ op, domain, name, outputs }) => `${domain ? `${domain}:` : ""}${op} ${name || outputs[0]}`);
+  const more = unknown.length > listed.length ? ` and ${unknown.length - listed.length} more` : "";
+  throw new IsonormError(
+    "ISO_ONNX_UNSUPPORTED",
+    `the model has ${unknown.length} nodes that isonorm cannot train through: ${listed.join(", ")}${more}`,
+    "Export the model with standard operators, without control flow",
+  );
+}

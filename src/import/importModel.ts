@@ -1,0 +1,130 @@
+import { readDescription } from "../classifier/index.js";
+import { IsonormError } from "../errors.js";
+import { GraphBuilder, inline, upgrade } from "../graph/index.js";
+import { type ClassifierReport, expandScaleInvariantLinear, replaceClassifier } from "../method/index.js";
+import type { Model, Tensor } from "../onnx/index.js";
+import { asTrained } from "./asTrained.js";
+import { flatten } from "./flatten.js";
+import { describeInput, fitInput } from "./input.js";
+import { inSinglePrecision } from "./singlePrecision.js";
+
+export interface ImportOptions {
+  /** Shape of one preprocessed example: [channels, height, width] or [features]. */
+  readonly shape: readonly number[];
+  /** Names of the data's classes. */
+  readonly classes: readonly string[];
+  readonly seed: number;
+  /** Undefined: the default for the number of classes. */
+  readonly scale?: number | undefined;
+  readonly norm: "tensor" | "row";
+  readonly features: "raw" | "unit";
+  /** Name of the node to take for the classifier; by default the last linear layer before the output. */
+  readonly headNode?: string | undefined;
+}
+
+/** A foreign model in the form of our own: inference form, one float input, the output `logits` [batch, classes]. */
+export interface ImportedModel {
+  readonly model: Model;
+  readonly head: ClassifierReport;
+  /** What was put before the old input, in words. */
+  readonly inputSteps: readonly string[];
+  /** Whether the model takes bytes, 0 to 255, unnormalised. */
+  readonly takesBytes: boolean;
+  /** Classes that the old classifier told apart. */
+  readonly previousClasses: number;
+}
+
+/**
+ * Takes a classifier from anywhere (PyTorch, TensorFlow, Keras, isonorm) to be trained on other data: today's operators, float32, constants folded, the input
+ * fitted to the data, and the classifier replaced by the scale-invariant linear layer. Where the classes are the old ones, the classifier keeps
+ * its directions, by name if the model has names.
+ *
+ * @throws ISO_MODEL_UNSUITABLE where input, classifier or batch size do not fit; ISO_ONNX_UNSUPPORTED listing nodes; ISO_GRAPH_SHAPE, ISO_GRAPH_INVALID
+ */
+export function importModel(source: Model, options: ImportOptions): ImportedModel {
+  const { shape, classes } = options;
+  const own = source.metadata.has("isonorm.provenance") ? readDescription(source) : undefined;
+  const network = inSinglePrecision(upgrade(asTrained(source)));
+  const declared = describeInput(network.graph);
+  const batch = network.graph.inputs[0]!.shape?.[0];
+  const fitted = fitInput(network, shape);
+  const flat = atSize(declared, shape, () =>
+    flatten(fitted.model, shape, typeof batch === "number" ? batch : undefined),
+  );
+  const sameClasses = own === undefined || isPermutation(own.classes, classes);
+  const { model, report } = replaceClassifier(flat, {
+    classes: classes.length,
+    seed: options.seed,
+    norm: options.norm,
+    features: options.features,
+    keepWeight: sameClasses,
+    ...(options.scale === undefined ? {} : { scale: options.scale }),
+    ...(options.headNode === undefined ? {} : { node: options.headNode }),
+  });
+  const named = own && report.keptWeight ? inOrderOf(classes, model, report.weight, own.classes) : model;
+  atSize(declared, shape, () => requireFreeBatch(named, shape, classes.length));
+  return {
+    model: named,
+    head: report,
+    inputSteps: fitted.steps,
+    takesBytes: own === undefined && declared.bytes,
+    previousClasses: report.previousClasses,
+  };
+}
+
+function isPermutation(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name) => b.includes(name));
+}
+
+/** The classifier's rows brought from the old order of the classes to the data's. */
+function inOrderOf(classes: readonly string[], model: Model, weight: string, old: readonly string[]): Model {
+  const tensor = model.graph.initializers.get(weight) as Tensor & { dtype: "float32" };
+  const features = tensor.shape[1]!;
+  const data = new Float32Array(tensor.data.length);
+  classes.forEach((name, row) => {
+    const from = old.indexOf(name) * features;
+    data.set(tensor.data.subarray(from, from + features), row * features);
+  });
+  const initializers = new Map(model.graph.initializers).set(weight, { ...tensor, data });
+  return { ...model, graph: { ...model.graph, initializers } };
+}
+
+/** Throws ISO_MODEL_UNSUITABLE unless the network gives [batch, classes] for any batch. */
+function requireFreeBatch(model: Model, shape: readonly number[], classes: number): void {
+  for (const batch of [2, 5]) {
+    const b = new GraphBuilder({ opsets: model.opsets });
+    const x = b.input("input", "float32", [batch, ...shape]);
+    const graph = expandScaleInvariantLinear(model.graph);
+    const logits = inline(b, { ...model, graph }, new Map([[graph.inputs[0]!.name, x]]), { prefix: "model/" }).get(
+      "logits",
+    )!;
+    if (logits.shape.join() === `${batch},${classes}`) continue;
+    throw new IsonormError(
+      "ISO_MODEL_UNSUITABLE",
+      `for ${batch} examples the model gives scores of shape [${logits.shape.join(", ")}], not [${batch}, ${classes}]`,
+      "Export the model with a free batch size (PyTorch: dynamic_axes or dynamic_shapes)",
+    );
+  }
+}
+
+/** Adds to an error of shape what size the model asks for. */
+function atSize<T>(
+  { height, width, layout }: ReturnType<typeof describeInput>,
+  shape: readonly number[],
+  act: () => T,
+): T {
+  try {
+    return act();
+  } catch (error) {
+    const [, dataHeight, dataWidth] = shape;
+    const other = height !== undefined && width !== undefined && (height !== dataHeight || width !== dataWidth);
+    if (!(error instanceof IsonormError) || error.code !== "ISO_GRAPH_SHAPE" || layout === "flat" || !other)
+      throw error;
+    throw new IsonormError(
+      "ISO_MODEL_UNSUITABLE",
+      `the model was made for images of ${height}x${width} pixels, and the data's are ${dataHeight}x${dataWidth} (${error.message})`,
+      `Use --image-size ${height}x${width}`,
+      { cause: error },
+    );
+  }
+}
