@@ -21,7 +21,7 @@ describe.skipIf(!suite)(
         ),
       );
       expect(wrong).toEqual([]);
-      // So that "refused" cannot come to be the answer to everything; of these 185 models ONNX Runtime runs 173.
+      // So that "refused" cannot come to be the answer to everything.
       const right = (question: "rewritten" | "upgraded" | "inferred" | "gradient") =>
         results.filter(({ [question]: { kind } }) => kind === "yes").length / results.length;
       expect(right("rewritten")).toBeGreaterThan(0.9);

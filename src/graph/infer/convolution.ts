@@ -4,7 +4,7 @@ import { type InferContext, type InferRule, registerInference } from "./registry
 import { transposedWindowGeometry, type WindowGeometry, windowGeometry } from "./window.js";
 
 /** X [N, C, d1, ...], W [M, C/group, k1, ...], B [M] -> [N, M, o1, ...] */
-const convolution: InferRule = (context) => {
+export const convolution: InferRule = (context) => {
   const x = required(context, 0);
   const w = required(context, 1);
   requireSameType(context, x, w, context.inputs[2]);

@@ -10,10 +10,12 @@ import "./losses.js";
 import "./matmul.js";
 import "./normalization.js";
 import "./pooling.js";
+import "./quantization.js";
 import "./recurrent.js";
 import "./reductions.js";
 import "./resizing.js";
 import "./shape.js";
+import "./signal.js";
 import "./slicing.js";
 
 export { broadcastShapes } from "./broadcast.js";

@@ -7,7 +7,7 @@ import { type InferContext, type InferRule, registerInference } from "./registry
  * The shape of A times B as NumPy's matmul: [..., m, k] and [..., k, n] give [..., m, n], the leading axes broadcast.
  * A vector on the left counts as [1, k], on the right as [k, 1], and its axis of size 1 is taken away again.
  */
-function productShape(context: InferContext, a: readonly number[], b: readonly number[]): readonly number[] {
+export function productShape(context: InferContext, a: readonly number[], b: readonly number[]): readonly number[] {
   if (a.length === 0 || b.length === 0) throw shapeError(context, "a scalar cannot be a factor of a matrix product");
   const left = a.length === 1 ? [1, ...a] : a;
   const right = b.length === 1 ? [...b, 1] : b;

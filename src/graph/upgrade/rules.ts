@@ -11,7 +11,9 @@ export interface Surroundings {
   fresh(base: string): string;
   /** The name of a new constant, a row of int64. */
   integers(node: Node, label: string, numbers: readonly number[]): string;
-  /** The same of float32. */
+  /** The same of one int64 without an axis. */
+  integer(node: Node, label: string, number: number): string;
+  /** A row of float32. */
   floats(node: Node, label: string, numbers: readonly number[]): string;
   /** The same of one number, of the type that the file gives for the node's first input or output, by default float32. */
   scalar(node: Node, label: string, number: number): string;
@@ -134,6 +136,19 @@ const resize: Rule = (node, surroundings) => {
   ];
 };
 
+/** The interpolation has had other names since operator set 20. */
+const gridSample: Rule = (node) => {
+  const mode = attributeString(node.attributes, "mode", "bilinear");
+  return [{ ...node, attributes: { ...node.attributes, mode: string(mode.replace(/^bi/, "")) } }];
+};
+
+/** The axis became an input in operator set 20, and another by default. */
+const dft: Rule = (node, surroundings) => {
+  const axis = surroundings.integer(node, "axis", attributeInt(node.attributes, "axis", 1));
+  const [x, length = ""] = node.inputs as [string, string?];
+  return [{ ...node, inputs: [x, length, axis], attributes: without(node.attributes, "axis") }];
+};
+
 /** Five outputs meant training; of these today's first three are left. */
 const batchNormalization: Rule = (node) => {
   if (attributeInt(node.attributes, "spatial", 1) !== 1) throw withoutEqual(node, "spatial = 0");
@@ -191,5 +206,7 @@ export const rules: ReadonlyMap<string, { readonly until: number; readonly apply
   ["Resize", { until: 11, apply: resize }],
   ["Scatter", { until: 11, apply: (node) => [{ ...node, op: "ScatterElements" }] }],
   ["BatchNormalization", { until: 14, apply: batchNormalization }],
+  ["GridSample", { until: 20, apply: gridSample }],
+  ["DFT", { until: 20, apply: dft }],
   ["GroupNormalization", { until: 21, apply: groupNormalization }],
 ]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { float, type Graph, int, type Model, type Node } from "../../onnx/types.js";
-import { buildNode, f32, i64, type NodeCase, numbers, runGraph, typed } from "../ortOracle.js";
+import { buildNode, f32, i64, i64Scalar, type NodeCase, numbers, runGraph, typed } from "../ortOracle.js";
 import { inferGraph } from "../rewrite/index.js";
 import { currentOpset, upgrade } from "./index.js";
 
@@ -60,6 +60,10 @@ describe("an upgraded node computes in ONNX Runtime what the old one did", () =>
     { op: "LogSoftmax", opset: 12, inputs: [x], attributes: { axis: -2 } },
     { op: "LogSoftmax", opset: 12, inputs: [x], attributes: { axis: -1 } },
     { op: "Hardmax", opset: 11, inputs: [x], attributes: { axis: 0 } },
+    { op: "GridSample", opset: 16, inputs: [f32(1, 2, 3, 3), f32(1, 2, 2, 2)] },
+    { op: "GridSample", opset: 16, inputs: [f32(1, 2, 3, 3), f32(1, 2, 2, 2)], attributes: { mode: "bicubic" } },
+    { op: "DFT", opset: 17, inputs: [f32(2, 6, 3, 1)] },
+    { op: "DFT", opset: 17, inputs: [f32(2, 6, 3, 1), i64Scalar(4)], attributes: { axis: 2, onesided: 1 } },
     { op: "Scatter", opset: 10, inputs: [f32(3, 2), typed("int64", 1, 2), f32(1, 2)] },
     { op: "BatchNormalization", opset: 9, inputs: [x, f32(3), f32(3), f32(3), f32(3)] },
     {

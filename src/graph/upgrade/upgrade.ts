@@ -95,6 +95,10 @@ class Upgrading implements Surroundings {
     return this.#constant(node, label, { dtype: "int64", shape: [numbers.length], data });
   }
 
+  integer(node: Node, label: string, number: number): string {
+    return this.#constant(node, label, { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(number)) });
+  }
+
   scalar(node: Node, label: string, number: number): string {
     const dtype = [node.inputs[0], node.outputs[0]].map((name) => this.#types.get(name ?? "")?.dtype).find(Boolean);
     const tensor: Tensor =
