@@ -4,10 +4,11 @@ import { describe, expect, it } from "vitest";
 import { exportClassifier } from "../classifier/index.js";
 import type { InputDescription, InputStatistics } from "../data/core.js";
 import { GraphBuilder } from "../graph/index.js";
+import { analyseScaleInvariance } from "../method/index.js";
 import { type HeadSettings, mlp } from "../models/index.js";
 import { Network } from "../models/network.js";
 import { decode, float, type Graph, int, ints, type Model, type Tensor } from "../onnx/index.js";
-import { type InspectedWeight, type Inspection, inspectModel } from "./index.js";
+import { type InspectedWeight, type Inspection, inspectModel, proveByNumbers } from "./index.js";
 
 const inspect = (model: Model): Promise<Inspection> =>
   inspectModel(model, (bytes) => InferenceSession.create(bytes, { intraOpNumThreads: 1 }));
@@ -202,5 +203,65 @@ describe("without numbers", () => {
     const inspection = await inspectModel(plain(["batch", 6]), () => Promise.reject(new Error("no such kernel")));
     expect(inspection.withoutNumbers).toMatch(/^ISO_ONNX_UNSUPPORTED: .*\(no such kernel\)/);
     expect(inspection.weights).toHaveLength(1);
+  });
+});
+
+describe("a weight that holds two matrices", () => {
+  /** Queries and keys, or what is like them: the halves of one product, each normalised by itself or both at once. */
+  const halves = (each: boolean): Model => {
+    const b = new GraphBuilder();
+    const random = (shape: readonly number[], factor: number): Tensor => ({
+      dtype: "float32",
+      shape,
+      data: Float32Array.from({ length: shape.reduce((x, y) => x * y, 1) }, (_, i) => Math.sin(factor * (i + 1))),
+    });
+    const normed = (x: ReturnType<GraphBuilder["op"]>, name: string) =>
+      b.op("LayerNormalization", [x, b.initializer(name, random([x.shape[1]!], 7))], { axis: int(-1) });
+    const product = b.matMul(b.input("x", "float32", [8, 5]), b.initializer("fused", random([5, 6], 3)));
+    const parts = b.add(
+      "Split",
+      [each ? product : normed(product, "gain")],
+      { axis: int(1), num_outputs: int(2) },
+      { outputs: 2 },
+    );
+    const [first, second] = each ? parts.map((part, index) => normed(part, `gain${index}`)) : parts;
+    b.output("y", b.times(first!, second!));
+    return {
+      graph: b.finish("halves"),
+      irVersion: 10,
+      opsets: b.opsets,
+      producerName: "test",
+      producerVersion: "",
+      metadata: new Map(),
+    };
+  };
+
+  it("is shown to be so matrix by matrix", async () => {
+    const weight = weightOf(await inspect(halves(true)), "fused");
+    expect(weight).toMatchObject({ scaleInvariant: true, agree: true, matrices: { axis: 1, parts: [0, 1] } });
+    expect(weight.numbers!.outputChange).toBeLessThan(1e-5);
+  });
+
+  it("is told from one that is only so as a whole", async () => {
+    const model = halves(false);
+    const [whole] = analyseScaleInvariance(model.graph);
+    expect(whole).toMatchObject({ name: "fused", scaleInvariant: true });
+    expect(whole!.matrices).toBeUndefined();
+    // A proof that claimed it would be refuted.
+    const claimed = [{ ...whole!, matrices: { axis: 1, parts: [0, 1] } }];
+    const x: Tensor = {
+      dtype: "float32",
+      shape: [8, 5],
+      data: Float32Array.from({ length: 40 }, (_, i) => Math.cos(i * i)),
+    };
+    const numbers = await proveByNumbers(model, claimed, new Map([["x", x]]), (bytes) =>
+      InferenceSession.create(bytes),
+    );
+    expect(numbers.get("fused")).toMatchObject({ scaleInvariant: false });
+    expect(
+      (await proveByNumbers(model, [whole!], new Map([["x", x]]), (bytes) => InferenceSession.create(bytes))).get(
+        "fused",
+      ),
+    ).toMatchObject({ scaleInvariant: true });
   });
 });

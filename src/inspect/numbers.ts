@@ -6,6 +6,8 @@ import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers, type Value
 import { lower } from "../lowering/index.js";
 import {
   expandScaleInvariantLinear,
+  type LogicalMatrices,
+  matrixOfSlice,
   radialComponent,
   relativeOutputChange,
   type WeightProof,
@@ -15,7 +17,10 @@ import { type CreateSession, TrainingForm } from "../train/index.js";
 
 /** What the numbers say of one weight. */
 export interface NumericalProof {
-  /** How far the outputs with 2W lie from those with W, relative to their size. */
+  /**
+   * How far the outputs with 2W lie from those with W, relative to their size. Of a weight that holds several scale-invariant matrices the larger of that and the
+   * change with factors of 2, 4, 8 ... for them.
+   */
   readonly outputChange: number;
   /** <W, dL/dW> / (||W|| ||dL/dW||) */
   readonly radial: number;
@@ -64,7 +69,7 @@ const shake = 0.1;
  */
 export async function proveByNumbers(
   model: Model,
-  weights: readonly Pick<WeightProof, "name" | "role">[],
+  weights: readonly Pick<WeightProof, "name" | "role" | "matrices">[],
   inputs: ReadonlyMap<string, Tensor>,
   createSession: CreateSession,
 ): Promise<ReadonlyMap<string, NumericalProof>> {
@@ -96,12 +101,20 @@ export async function proveByNumbers(
   );
   return running(createSession, model, forward, async (run) => {
     const proofs = new Map<string, NumericalProof>();
+    const change = async (name: string, value: Float32Array): Promise<number> => {
+      const changed = await run({ ...feeds, [name]: tensor(name, value) });
+      return relativeOutputChange(output, changed.output!.data as Float32Array);
+    };
+    const matricesOf = new Map(weights.map(({ name, matrices }) => [name, matrices]));
     for (const name of tracked) {
       const value = values.get(name)!;
       // Exact in float32: nothing but rounding of sums of other sizes can tell the outputs of an invariant weight apart.
       const doubled = value.map((element) => 2 * element);
-      const changed = await run({ ...feeds, [name]: tensor(name, doubled) });
-      const outputChange = relativeOutputChange(output, changed.output!.data as Float32Array);
+      const matrices = matricesOf.get(name);
+      const outputChange = Math.max(
+        await change(name, doubled),
+        matrices ? await change(name, stretched(value, model.graph.initializers.get(name)!.shape, matrices)) : 0,
+      );
       const radial = radialComponent(value, gradient(name));
       const inert = sensitivity.get(name)! <= largestInertShare * largest;
       const still = outputChange <= largestInvariantChange && Math.abs(radial) <= largestInvariantRadial;
@@ -139,6 +152,13 @@ async function running<T>(
   } finally {
     await session.release();
   }
+}
+
+/** Each matrix of a weight times a power of two of its own. */
+function stretched(value: Float32Array, shape: readonly number[], { axis, parts }: LogicalMatrices): Float32Array {
+  const matrixOf = matrixOfSlice(parts, shape[axis]!);
+  const stride = elementCount(shape.slice(axis + 1));
+  return value.map((element, index) => element * 2 ** (1 + matrixOf[Math.floor(index / stride) % matrixOf.length]!));
 }
 
 /** The value with normal noise on it. */

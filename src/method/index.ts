@@ -19,7 +19,7 @@ export {
   type WeightUse,
   weightUse,
 } from "./invariance/index.js";
-export { channelShape, type Granularity, norms } from "./norm.js";
+export { channelShape, type Granularity, matrixOfSlice, norms } from "./norm.js";
 export { radialComponent, relativeOutputChange } from "./numericalProof.js";
 export {
   defaultScale,
