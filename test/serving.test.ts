@@ -215,6 +215,8 @@ describe.each([
       "isonorm.classes": [...classifier.classes],
       "isonorm.input": classifier.input,
       "isonorm.provenance": classifier.provenance,
+      // Its content is what the preprocessing computes with, which the predictions above are made by.
+      "isonorm.statistics": expect.objectContaining({ kind: classifier.input.kind }),
     });
   });
 });

@@ -15,7 +15,7 @@ describe("options of built-in models", () => {
     const { options } = addTrainingOptions(new Command());
     const names = options.map((option) => option.attributeName());
     for (const name of architectureOptionNames) expect(names).toContain(name);
-    const [listed] = options.find((option) => option.long === "--model")!.description.split(" (");
+    const [listed] = options.find((option) => option.long === "--model")!.description.split("; or an .onnx file");
     expect(listed!.split(", ")).toEqual(architectureNames);
   });
 

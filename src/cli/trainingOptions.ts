@@ -9,7 +9,7 @@ export function addTrainingOptions(command: Command): Command {
   return command
     .option(
       "--model <name|file>",
-      "mlp, convnet, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50, mobilenetv2, efficientnet-b0, vit-tiny, or an .onnx file (default: by the data)",
+      "mlp, convnet, resnet20, resnet32, resnet56, resnet18, resnet34, resnet50, mobilenetv2, efficientnet-b0, vit-tiny; or an .onnx file (default: by the data)",
     )
     .option(
       "--width <x>",

@@ -35,6 +35,8 @@ export interface Network {
   readonly scale: number;
   /** Names of the weights that are trained. */
   readonly trained: ReadonlySet<string>;
+  /** Whether that is every weight. */
+  readonly trainsAll: boolean;
   /** Names of those among them that come from the file. */
   readonly pretrained: ReadonlySet<string>;
   /** What was done to a model from a file. */
@@ -102,7 +104,16 @@ function builtIn({ train }: Splits, statistics: InputStatistics, settings: Train
   const scale = settings.scale ?? defaultScale(classes, { norm, features });
   const model = chosen.build({ shape, classes, seed: settings.seed, head: { scale, norm, features } });
   const trained = new Set(weightNames(model));
-  return { name: chosen.name, model, statistics, scale, trained, pretrained: new Set(), report: undefined };
+  return {
+    name: chosen.name,
+    model,
+    statistics,
+    scale,
+    trained,
+    trainsAll: true,
+    pretrained: new Set(),
+    report: undefined,
+  };
 }
 
 async function fromFile(
@@ -145,6 +156,7 @@ async function fromFile(
     statistics: normalization.statistics,
     scale: head.scale,
     trained,
+    trainsAll: settings.train === "all",
     pretrained: new Set([...trained].filter((name) => name !== head.weight || head.keptWeight)),
     report: {
       file: settings.model,

@@ -67,10 +67,10 @@ export function planTraining(network: Network, part: TrainedPart, asked: TrainSe
   };
 
   const { graph } = part.model;
-  // What no trained weight has an influence on stays in inference form.
   const trains = dependents(graph, network.trained);
+  const frozen = new Set(network.trainsAll ? [] : graph.nodes.filter((node) => !trains.has(node)));
   const proofs = analyseScaleInvariance(graph, {
-    batchNormalization: (node) => (trains.has(node) ? "training" : "inference"),
+    batchNormalization: (node) => (frozen.has(node) ? "inference" : "training"),
   }).filter(({ name }) => network.trained.has(name));
   const step = compileStep(part.model, {
     input: train.input,
@@ -78,6 +78,7 @@ export function planTraining(network: Network, part: TrainedPart, asked: TrainSe
     classes,
     batchSize: batches.batchSize,
     proofs,
+    frozen,
     pretrained: network.pretrained,
     pretrainedRate: settings.pretrainedRate,
     optimizer: chooseOptimizer(settings),

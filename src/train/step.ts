@@ -3,7 +3,6 @@ import { preprocessRecords, recordShape } from "../classifier/index.js";
 import type { InputDescription, InputStatistics } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import {
-  dependents,
   eliminateCommonSubexpressions,
   eliminateDeadNodes,
   GraphBuilder,
@@ -19,7 +18,7 @@ import {
   measureNorm,
   type WeightProof,
 } from "../method/index.js";
-import type { Graph, Model, Tensor } from "../onnx/types.js";
+import type { Graph, Model, Node, Tensor } from "../onnx/types.js";
 import {
   averageRemainder,
   clipByGlobalNorm,
@@ -37,8 +36,10 @@ export interface StepOptions {
   readonly statistics: InputStatistics;
   readonly classes: number;
   readonly batchSize: number;
-  /** The proof of each weight that is trained. Others are left as they are, and what none of these has an influence on runs in inference form. */
+  /** The proof of each weight that is trained; others are left as they are. */
   readonly proofs: readonly WeightProof[];
+  /** Nodes of the model that run in inference form: those that no trained weight has an influence on, where some are not trained. Default none. */
+  readonly frozen?: ReadonlySet<Node>;
   /** Weights whose learning rates are `pretrainedRate` times those of the others. Default none. */
   readonly pretrained?: ReadonlySet<string>;
   readonly pretrainedRate?: number;
@@ -99,15 +100,15 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   // 2. Weights and running statistics are state: they come in, and go out changed.
   for (const { name } of options.proofs) bindings.set(name, declare(name, "weight", name, initializer(model, name)));
   const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
-  const trains = dependents(network.graph, new Set(options.proofs.map(({ name }) => name)));
-  for (const name of runningStatistics(model.graph, [...trains]))
+  const trains = (node: Node): boolean => !options.frozen?.has(node);
+  for (const name of runningStatistics(model.graph, model.graph.nodes.filter(trains)))
     bindings.set(name, declare(name, "statistic", name, initializer(model, name)));
 
   // 3. Forward pass in training form, and the loss.
   const form = new TrainingForm();
   const values = inline(b, network, bindings, {
     prefix: "model/",
-    replace: (node, inputs) => (trains.has(node) ? form.replace(b, node, inputs) : undefined),
+    replace: (node, inputs) => (trains(node) ? form.replace(b, node, inputs) : undefined),
   });
   const { loss, correct } = softmaxCrossEntropy(b, values.get("logits")!, targets);
   for (const { name, next } of form.statistics) carry(name, next);
