@@ -188,6 +188,27 @@ test("what makes no sense is refused before training", async () => {
   expect(await refusal("--model", cut)).toMatch(/error ISO_ONNX_MALFORMED/);
   const model = decode(bytes);
   const [node] = model.graph.nodes;
+  const hostile = async (change: (graph: typeof model.graph) => Partial<typeof model.graph>): Promise<string> => {
+    const path = join(folder, "hostile.onnx");
+    writeFileSync(path, encode({ ...model, graph: { ...model.graph, ...change(model.graph) }, metadata: new Map() }));
+    return refusal("--model", path);
+  };
+  const kernel = "stage1.layer1.conv.weight";
+  expect(
+    await hostile(({ inputs }) => ({
+      inputs: inputs.map((input) => ({ ...input, shape: ["n", 2 ** 40, 2 ** 40, 1] })),
+    })),
+  ).toMatch(/error ISO_MODEL_UNSUITABLE.*1099511627776/);
+  expect(
+    await hostile(({ initializers }) => ({
+      initializers: new Map([...initializers].filter(([name]) => name !== kernel)),
+    })),
+  ).toMatch(new RegExp(`error ISO_GRAPH_INVALID.*${kernel}`));
+  const { shape } = model.graph.initializers.get(kernel)!;
+  const integers = { dtype: "int64", shape, data: new BigInt64Array(36) } as const;
+  expect(
+    await hostile(({ initializers }) => ({ initializers: new Map([...initializers, [kernel, integers]]) })),
+  ).toMatch(/error ISO_(GRAPH_SHAPE|MODEL_UNSUITABLE)/);
   const cyclic = join(folder, "cyclic.onnx");
   const graph = {
     ...model.graph,

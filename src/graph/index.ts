@@ -34,6 +34,7 @@ export {
   producers,
   pruneInitializers,
   readNames,
+  renameReads,
   replaceValue,
   topologicalOrder,
 } from "./rewrite/index.js";

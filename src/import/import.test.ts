@@ -213,6 +213,35 @@ describe("importModel", () => {
     ).toBe(0);
   });
 
+  it("gives other names to what is called like the parts that export adds", async () => {
+    const b = new GraphBuilder({ opset: 17 });
+    const pixels = b.input("pixels", "float32", [1, 6]);
+    const features = b.op(
+      "Relu",
+      [b.matMul(pixels, b.initializer("preprocess/w", tensor([6, 5])))],
+      {},
+      { outputNames: ["features"] },
+    );
+    b.output("probabilities", b.op("Softmax", [b.matMul(features, b.initializer("w2", tensor([5, 3])))]));
+    const { model } = importModel(modelOf(b, ["n", 6]), options([6]));
+    const exported = exportClassifier(
+      model,
+      new Map(),
+      { kind: "table", numeric: Array.from({ length: 6 }, () => ({ mean: 0, std: 1, range: 1, missing: false })) },
+      {
+        classes: ["a", "b", "c"],
+        input: { kind: "table", numeric: ["1", "2", "3", "4", "5", "6"], categorical: [] },
+        provenance: { version: "1", createdAt: "", model: "x", elr: 1, scale: 4, seed: 0, epochs: 1, dataHash: "" },
+      },
+    );
+    const graph = { ...exported.graph, inputs: [{ name: "features", dtype: "float32", shape: [2, 6] } as const] };
+    const [logits, probabilities] = await runGraph(graph, exported.opsets);
+    expect([logits!.dims, probabilities!.dims]).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
+  });
+
   it("gives the classes of an exported classifier their rows by name", () => {
     const head = { scale: 4, norm: "tensor", features: "raw" } as const;
     const trained = convnet({ width: 2 }).build({ shape: [1, 8, 8], classes: 3, seed: 1, head });

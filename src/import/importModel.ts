@@ -1,6 +1,6 @@
-import { readDescription } from "../classifier/index.js";
+import { preprocessPrefix, readDescription, serving } from "../classifier/index.js";
 import { IsonormError } from "../errors.js";
-import { GraphBuilder, inline, upgrade } from "../graph/index.js";
+import { GraphBuilder, inline, renameReads, upgrade } from "../graph/index.js";
 import { type ClassifierReport, expandScaleInvariantLinear, replaceClassifier } from "../method/index.js";
 import type { Model, Tensor } from "../onnx/index.js";
 import { asTrained } from "./asTrained.js";
@@ -44,7 +44,7 @@ export interface ImportedModel {
 export function importModel(source: Model, options: ImportOptions): ImportedModel {
   const { shape, classes } = options;
   const own = source.metadata.has("isonorm.provenance") ? readDescription(source) : undefined;
-  const network = inSinglePrecision(upgrade(asTrained(source)));
+  const network = withFreeNames(inSinglePrecision(upgrade(asTrained(source))));
   const declared = describeInput(network.graph);
   const batch = network.graph.inputs[0]!.shape?.[0];
   const fitted = fitInput(network, shape);
@@ -69,6 +69,29 @@ export function importModel(source: Model, options: ImportOptions): ImportedMode
     inputSteps: fitted.steps,
     takesBytes: own === undefined && declared.bytes,
     previousClasses: report.previousClasses,
+  };
+}
+
+/** The model with other names for whatever is called like the parts that export adds. */
+function withFreeNames(model: Model): Model {
+  const { graph } = model;
+  const reserved = new Set<string>([serving.pixels, serving.features, serving.categories, serving.probabilities]);
+  const rename = (name: string): string =>
+    reserved.has(name) || name.startsWith(preprocessPrefix) ? `network/${name}` : name;
+  const named = <T extends { readonly name: string }>(item: T): T => ({ ...item, name: rename(item.name) });
+  return {
+    ...model,
+    graph: {
+      ...graph,
+      nodes: graph.nodes.map((node) => {
+        const renamed = renameReads(named(node), rename);
+        return { ...renamed, outputs: node.outputs.map(rename) };
+      }),
+      inputs: graph.inputs.map(named),
+      outputs: graph.outputs.map(named),
+      valueInfo: graph.valueInfo.map(named),
+      initializers: new Map([...graph.initializers].map(([name, tensor]) => [rename(name), tensor] as const)),
+    },
   };
 }
 

@@ -208,8 +208,18 @@ async function measureMoments(
   }
 }
 
-/** The size of images that a model from a file declares; undefined where it takes any, or no images. */
+/**
+ * The size of images that a model from a file declares; undefined where it takes any, or no images.
+ *
+ * @throws ISO_MODEL_UNSUITABLE for a size that no image has
+ */
 export function modelImageSize(file: string): { height: number; width: number } | undefined {
   const { height, width } = describeInput(asTrained(readModel(file)).graph);
-  return height !== undefined && width !== undefined ? { height, width } : undefined;
+  if (height === undefined || width === undefined) return undefined;
+  if (Math.max(height, width) <= 8192) return { height, width };
+  throw new IsonormError(
+    "ISO_MODEL_UNSUITABLE",
+    `${file} takes images of ${height}x${width} pixels`,
+    "Give a model for images of at most 8192x8192",
+  );
 }

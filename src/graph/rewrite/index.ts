@@ -6,4 +6,4 @@ export {
   pruneInitializers,
 } from "./eliminate.js";
 export { consumers, dependents, producers, readNames, topologicalOrder } from "./order.js";
-export { replaceValue } from "./substitute.js";
+export { renameReads, replaceValue } from "./substitute.js";
