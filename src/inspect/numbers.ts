@@ -31,7 +31,7 @@ export interface NumericalProof {
 }
 
 /**
- * Above these, it is no rounding. Over 1,200 scale-invariant weights of torchvision's networks change the outputs by 1e-5 of their size at most, and have
+ * Above these, it is no rounding. The 700 scale-invariant weights of torchvision's networks change the outputs by 1e-5 of their size at most, and have
  * radial components of at most 1e-6; while of weights that are not, some in networks of 50 layers reach no more than 1e-4 or 3e-4 of the one or the
  * other (docs/evidence/imports.md).
  */
