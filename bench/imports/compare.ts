@@ -6,9 +6,11 @@
  *
  * Results of single models are kept in bench/imports/.cache; models that are not named come from there.
  */
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { InferenceSession } from "onnxruntime-node";
 import { inspectModel } from "../../src/inspect/index.js";
+import type { Tensor } from "../../src/onnx/index.js";
 import { decodeSafetensors } from "../../src/safetensors/index.js";
 import { type Comparison, compareGradients, imported, type Verdict, verdictOf } from "./gradients.js";
 
@@ -26,6 +28,8 @@ interface Result {
   readonly largest: number;
   readonly median: number;
   readonly differing: readonly string[];
+  /** Where float32 does not resolve all gradients: the largest distance of any when every ReLU is on isonorm's side in float64 too. */
+  readonly onSides: number | undefined;
   readonly loss: number;
   readonly weights: number;
   readonly scaleInvariant: number;
@@ -44,7 +48,7 @@ async function measure(name: string, form: (typeof forms)[number]): Promise<Resu
   const folder = `${cache}/${name}`;
   const file = readFileSync(`${folder}/${form}.onnx`);
   const batches = readdirSync(folder)
-    .filter((entry) => entry.startsWith(form) && entry.endsWith(".safetensors"))
+    .filter((entry) => /^\w+(-\d)?\.safetensors$/.test(entry) && entry.startsWith(form))
     .sort((a, b) => a.length - b.length || a.localeCompare(b));
   const compared: Comparison[][] = [];
   let loss = 0;
@@ -65,6 +69,8 @@ async function measure(name: string, form: (typeof forms)[number]): Promise<Resu
   });
   const verdicts = { equal: 0, zero: 0, rounding: 0, different: 0 };
   for (const comparison of best) verdicts[verdictOf(comparison)]++;
+  const unresolved = verdicts.rounding + verdicts.different > 0;
+  const onSides = unresolved ? await largestOnSides(name, form, file) : undefined;
   const distances = best.flatMap((c) => (verdictOf(c) === "equal" ? [c.distance] : [])).sort((a, b) => a - b);
 
   const { weights, withoutNumbers } = await inspectModel(model, (bytes) =>
@@ -87,6 +93,7 @@ async function measure(name: string, form: (typeof forms)[number]): Promise<Resu
     differing: best
       .filter((c) => verdictOf(c) === "different")
       .map((c) => `${c.weight} ${c.distance.toExponential(1)}`),
+    onSides,
     loss,
     weights: weights.length,
     scaleInvariant: proved.length,
@@ -98,6 +105,33 @@ async function measure(name: string, form: (typeof forms)[number]): Promise<Resu
     change: Math.max(0, ...proved.map((weight) => weight.numbers?.outputChange ?? 0)),
     radial: Math.max(0, ...proved.map((weight) => Math.abs(weight.numbers?.radial ?? 0))),
   };
+}
+
+/** The largest distance from float64 where that has every ReLU on the side on which isonorm's float32 has it: then no kink is between the two. */
+async function largestOnSides(name: string, form: string, file: Uint8Array): Promise<number> {
+  const folder = `${cache}/${name}`;
+  const figures = decodeSafetensors(readFileSync(`${folder}/${form}.safetensors`)).tensors;
+  const { sides } = await compareGradients(file, figures, 2, true);
+  writeFileSync(`${folder}/${form}.sides`, encodeBytes(sides));
+  const python = process.env.PYTHON ?? "/usr/bin/python3";
+  execFileSync(python, ["-W", "ignore", "bench/imports/export_torchvision.py", "--on-sides", name, form]);
+  const onSides = decodeSafetensors(readFileSync(`${folder}/${form}-on-sides.safetensors`)).tensors;
+  const { comparisons } = await compareGradients(file, onSides, 2, true);
+  return Math.max(...comparisons.filter(({ size }) => size >= 1e-12).map(({ distance }) => distance));
+}
+
+/** A safetensors file of bytes. */
+function encodeBytes(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
+  let position = 0;
+  const entries = [...tensors].map(([name, { shape, data }]) => {
+    const begin = position;
+    position += data.length;
+    return [name, { dtype: "U8", shape, data_offsets: [begin, position] }];
+  });
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, header, ...[...tensors.values()].map(({ data }) => data as Uint8Array)]);
 }
 
 /** A reason without the names of nodes and weights: operators and words stay. */
@@ -118,8 +152,8 @@ const short = (number: number): string => (number === 0 ? "0" : number.toExponen
 function page(results: readonly Result[]): string {
   const total = (of: (result: Result) => number) => results.reduce((sum, result) => sum + of(result), 0);
   const rows = results.map(
-    ({ name, form, verdicts, largest, median, loss, batches }) =>
-      `| ${name} | ${form} | ${verdicts.equal + verdicts.zero + verdicts.rounding + verdicts.different} | ${verdicts.equal} | ${verdicts.zero} | ${verdicts.rounding} | ${verdicts.different} | ${short(median)} | ${short(largest)} | ${short(loss)} | ${batches} |`,
+    ({ name, form, verdicts, largest, median, onSides, loss, batches }) =>
+      `| ${name} | ${form} | ${verdicts.equal + verdicts.zero + verdicts.rounding + verdicts.different} | ${verdicts.equal} | ${verdicts.zero} | ${verdicts.rounding} | ${verdicts.different} | ${short(median)} | ${short(largest)} | ${short(loss)} | ${batches} | ${onSides === undefined ? "" : short(onSides)} |`,
   );
   const proofs = results.map(
     ({ name, form, weights, scaleInvariant, agree, change, radial }) =>
@@ -155,13 +189,15 @@ has 1e-17 of the largest) and isonorm's is rounding. *rounding*: more than 1e-3,
 resolve it. *median* and *largest* distance are those of the equal ones; *loss* is the relative difference of the losses. A ReLU whose input
 float32 rounds across 0 changes whole gradients by a percent: the batches are those of six on which PyTorch's float32 comes closest to its
 float64. Of several *batches* (DenseNet, with 120 ReLUs in a row, of which hardly a batch leaves every computation on the same side) a weight's nearest counts,
-next to the worst of PyTorch's float32: what rounds across is chance, an error would be on all. \`densenet121_silu\` is the same network with SiLU for ReLU, so without
-kinks: the double check of what float32 leaves open there, and of the few weights that count as different on those batches.
+next to the worst of PyTorch's float32: what rounds across is chance, an error would be on all.
 
-| model | form | gradients | equal | zero | rounding | different | median | largest | loss | batches |
-|---|---|---|---|---|---|---|---|---|---|---|
+Where that leaves gradients open, *on sides* is the double check: the largest distance of any gradient of the network, on the first batch, from float64 with every ReLU on
+the side on which isonorm's float32 has it, so that no kink is between the two. \`densenet121_silu\` is the same network with SiLU for ReLU, so without kinks at all.
+
+| model | form | gradients | equal | zero | rounding | different | median | largest | loss | batches | on sides |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
-| all | | ${sum.gradients} | ${sum.equal} | ${sum.zero} | ${sum.rounding} | ${sum.different} | | | | |
+| all | | ${sum.gradients} | ${sum.equal} | ${sum.zero} | ${sum.rounding} | ${sum.different} | | | | | |
 
 ## Scale-invariance
 
@@ -204,7 +240,10 @@ async function main(): Promise<void> {
       );
       for (const line of [...differing, ...disagreeing]) console.log(`  ${line}`);
       if (withoutNumbers) console.log(`  ${withoutNumbers}`);
-      if (differing.length + disagreeing.length + withoutReason > 0 || withoutNumbers) process.exitCode = 1;
+      const open = differing.length > 0 && !(result.onSides !== undefined && result.onSides <= 1e-3);
+      if (result.onSides !== undefined)
+        console.log(`  on isonorm's side of every kink: largest distance ${short(result.onSides)}`);
+      if (open || disagreeing.length + withoutReason > 0 || withoutNumbers) process.exitCode = 1;
     }
   writeFileSync("docs/evidence/imports.md", page(results));
 }

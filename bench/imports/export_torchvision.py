@@ -2,6 +2,7 @@
 
     /usr/bin/python3 bench/imports/export_torchvision.py [NAME ...]     (made with PyTorch 1.13, torchvision 0.14)
     /usr/bin/python3 bench/imports/export_torchvision.py --fixtures     (the two small networks of test/fixtures/imports)
+    /usr/bin/python3 bench/imports/export_torchvision.py --on-sides NAME FORM     (for compare.ts)
 
 Weights are random; biases, gains and layer scales, which torchvision starts at constants, get noise, and running statistics come from three batches in
 training mode. Two exports a model:
@@ -172,8 +173,8 @@ def module_gradients(model, weight, x, targets, dtype):
     return loss.detach(), gradients
 
 
-def graph_gradients(graph, weight, x, targets, dtype):
-    """The same of an exported graph; a weight that the replaced classifier alone used has none."""
+def graph_gradients(graph, weight, x, targets, dtype, sides=None):
+    """The same of an exported graph; a weight that the replaced classifier alone used has none. `sides`: for each ReLU, by the name of its output, where it lets its input through."""
     weights = {
         name: value.requires_grad_() if value.is_floating_point() else value
         for name, value in torch_graph.parameters(graph, dtype).items()
@@ -188,6 +189,8 @@ def graph_gradients(graph, weight, x, targets, dtype):
     logits = []
 
     def replace(node, inputs):
+        if sides is not None and node.op_type == "Relu":
+            return inputs[0] * sides[node.output[0]].to(dtype)
         if node != last:
             return None
         pooled = inputs[0].mean((2, 3)) if convolutional else inputs[0]
@@ -279,8 +282,35 @@ def make(name, build, image, batch, *batches, folder):
         print(f"{name} {form}: loss {loss.item():.6f}, {len(gradients)} gradients, {far} beyond 1e-3 in PyTorch's float32", flush=True)
 
 
+def load(path):
+    """The tensors of a safetensors file, float32 or uint8."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    dtypes = {"F32": torch.float32, "U8": torch.uint8}
+    return {
+        key: torch.frombuffer(bytearray(data[8 + length + begin : 8 + length + end]), dtype=dtypes[entry["dtype"]]).reshape(entry["shape"])
+        for key, entry in header.items()
+        for begin, end in [entry["data_offsets"]]
+    }
+
+
+def on_sides(name, form):
+    """The figures of a model's first batch once more, with every ReLU on the side that `FORM.sides` says."""
+    folder = cache / name
+    figures, sides = load(folder / f"{form}.safetensors"), load(folder / f"{form}.sides")
+    graph = onnx.load(str(folder / f"{form}.onnx")).graph
+    inputs = [figures[key] for key in ("classifier", "input", "targets")]
+    loss, gradients = graph_gradients(graph, *inputs, torch.float64, sides)
+    figures["loss"] = loss
+    figures.update({f"gradient:{key}": value for key, value in gradients.items()})
+    save(folder / f"{form}-on-sides.safetensors", figures)
+
+
 torch.set_num_threads(2)
-if "--fixtures" in sys.argv:
+if "--on-sides" in sys.argv:
+    on_sides(*sys.argv[-2:])
+elif "--fixtures" in sys.argv:
     for name, settings in small.items():
         make(name, *settings, folder=fixtures / name)
 else:

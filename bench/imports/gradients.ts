@@ -50,6 +50,14 @@ export function imported(file: Uint8Array, classifier: Tensor): { readonly model
   return { model: { ...model, graph: { ...model.graph, initializers } }, weight: report.weight };
 }
 
+export interface Compared {
+  readonly loss: number;
+  readonly expectedLoss: number;
+  readonly comparisons: readonly Comparison[];
+  /** For each ReLU, by the name of its output: where it lets its input through. Empty unless asked for. */
+  readonly sides: ReadonlyMap<string, Tensor>;
+}
+
 /**
  * Loss and gradients of one batch in training form, without dropout, against PyTorch's figures.
  *
@@ -59,7 +67,8 @@ export async function compareGradients(
   file: Uint8Array,
   figures: ReadonlyMap<string, Tensor>,
   threads = 1,
-): Promise<{ readonly loss: number; readonly expectedLoss: number; readonly comparisons: readonly Comparison[] }> {
+  withSides = false,
+): Promise<Compared> {
   const { model, weight: classifier } = imported(file, figures.get("classifier")!);
   const wanted = [...figures.keys()].filter((key) => key.startsWith("gradient:")).map((key) => key.slice(9));
   const initializerOf = (name: string): string => (name === "classifier" ? classifier : name);
@@ -86,6 +95,11 @@ export async function compareGradients(
   const { loss } = softmaxCrossEntropy(b, values.get("logits")!, feed("targets", figures.get("targets")!));
   const gradients = differentiate(b, loss, [...weights.values()]);
   b.output("loss", loss);
+  const rectified = withSides
+    ? model.graph.nodes.flatMap(({ op, outputs }) => (op === "Relu" ? [outputs[0]!] : []))
+    : [];
+  for (const name of rectified)
+    b.output(`side:${name}`, b.cast(b.op("Greater", [values.get(name), b.scalar(0)]), "uint8"));
   for (const [index, name] of [...weights.keys()].entries()) {
     const gradient = gradients[index];
     if (gradient) b.output(`gradient:${name}`, gradient);
@@ -112,7 +126,13 @@ export async function compareGradients(
       size: size(reference) / largest,
     };
   });
-  return { loss: (results.loss!.data as Float32Array)[0]!, expectedLoss: expected("loss")[0]!, comparisons };
+  const sides = new Map(
+    rectified.map((name): [string, Tensor] => {
+      const { data, dims } = results[`side:${name}`]!;
+      return [name, { dtype: "uint8", shape: [...dims], data: data as Uint8Array }];
+    }),
+  );
+  return { loss: (results.loss!.data as Float32Array)[0]!, expectedLoss: expected("loss")[0]!, comparisons, sides };
 }
 
 function size(values: Float32Array): number {
