@@ -144,7 +144,10 @@ describe.skipIf(process.platform === "win32")(
       const { ran, worker } = await interrupt("command", (parent) => process.kill(parent, "SIGKILL"));
       expect(ran.status).toBeUndefined();
       await gone(worker);
-      expect(checkpoint("command").step % stepsPerEpoch).toBeGreaterThan(0);
+      // Nobody tells the worker when; on a busy machine it may have come to the end of its epoch.
+      const { step } = checkpoint("command");
+      expect(step).toBeGreaterThan(0);
+      expect(step).toBeLessThan(4 * stepsPerEpoch);
       await expectSameEnd("command");
     });
 
