@@ -8,7 +8,8 @@ import type { PlannedTraining } from "./plan.js";
  * About how much memory a training's process takes at its peak, bytes; rather more than less. Measured and estimated, MB: digits with an MLP 180, 204; the same 2,048 wide
  * 535, 565; Fashion-MNIST with the convnet 419, 431, with ResNet-20 714, 940.
  */
-export function estimateMemory(planned: PlannedTraining, splits: Splits = planned.part.splits): number {
+export function estimateMemory(planned: PlannedTraining): number {
+  const { splits } = planned.part;
   const process = 200e6;
   // Larger parts of the data are read from disk.
   const mostInMemory = 512 * 2 ** 20;
