@@ -179,6 +179,9 @@ test("what makes no sense is refused before training", async () => {
     expect(status).toBe(2);
     return stderr;
   };
+  await expect(
+    train({ ...settings, data: places, model: "convnet", train: "head", out: join(folder, "refused") }),
+  ).rejects.toThrow(expect.objectContaining({ code: "ISO_ARGUMENT" }));
   expect(await refusal("--train", "head")).toMatch(/error ISO_ARGUMENT: --train is for models from an .onnx file/);
   expect(await refusal("--model", "missing.onnx")).toMatch(/error ISO_MODEL_UNREADABLE.*missing.onnx/);
   expect(await refusal("--model", file)).toMatch(/error ISO_MODEL_UNSUITABLE/);

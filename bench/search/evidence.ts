@@ -35,6 +35,8 @@ const figure = (value: number): string => {
   return value >= 9.95 ? value.toFixed(0) : value.toFixed(value >= 0.995 ? 1 : 2);
 };
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+/** Of 200 seeds one is half a percent: whether nine of ten are reached must not be rounded. */
+const exactPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const power = (exponent: number): string => `2^${Number(exponent.toFixed(2))}`;
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -83,7 +85,7 @@ function bracketRow(evidence: Evidence, replay: Replay): string[] {
   const spent = costs(replay);
   return [
     `${heading(evidence)}: ${replay.method}`,
-    `${percent(within / regrets.length)} (${percent(low)} to ${percent(high)})`,
+    `${exactPercent(within / regrets.length)} (${percent(low)} to ${percent(high)})`,
     figure(mean(regrets)),
     mean(spent).toFixed(2),
     Math.max(...spent).toFixed(2),
@@ -126,7 +128,7 @@ function findings(all: readonly Evidence[]): string {
       };
       const optuna = evidence.replays.filter(({ method }) => method.startsWith("Optuna"));
       const regrets = finalRegrets(bracket);
-      const share = percent(regrets.filter((regret) => regret <= 1).length / regrets.length);
+      const share = exactPercent(regrets.filter((regret) => regret <= 1).length / regrets.length);
       const single = evidence.replays.find(({ method, space }) => method === "default" && space === "elr")!;
       const defaultRegret = finalRegrets(single)[0]!;
       return [

@@ -35,8 +35,6 @@ export interface Network {
   readonly scale: number;
   /** Names of the weights that are trained. */
   readonly trained: ReadonlySet<string>;
-  /** Whether that is every weight. */
-  readonly trainsAll: boolean;
   /** Names of those among them that come from the file. */
   readonly pretrained: ReadonlySet<string>;
   /** What was done to a model from a file. */
@@ -90,6 +88,7 @@ export async function openNetwork(
   settings: TrainSettings,
   threads: number,
 ): Promise<Network> {
+  requireModel(settings);
   return isModelFile(settings.model)
     ? fromFile(splits, statistics, settings, threads)
     : builtIn(splits, chooseNormalization(settings.normalize, statistics).statistics, settings);
@@ -110,7 +109,6 @@ function builtIn({ train }: Splits, statistics: InputStatistics, settings: Train
     statistics,
     scale,
     trained,
-    trainsAll: true,
     pretrained: new Set(),
     report: undefined,
   };
@@ -156,7 +154,6 @@ async function fromFile(
     statistics: normalization.statistics,
     scale: head.scale,
     trained,
-    trainsAll: settings.train === "all",
     pretrained: new Set([...trained].filter((name) => name !== head.weight || head.keptWeight)),
     report: {
       file: settings.model,

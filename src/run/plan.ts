@@ -68,7 +68,7 @@ export function planTraining(network: Network, part: TrainedPart, asked: TrainSe
 
   const { graph } = part.model;
   const trains = dependents(graph, network.trained);
-  const frozen = new Set(network.trainsAll ? [] : graph.nodes.filter((node) => !trains.has(node)));
+  const frozen = new Set(asked.train === "all" ? [] : graph.nodes.filter((node) => !trains.has(node)));
   const proofs = analyseScaleInvariance(graph, {
     batchNormalization: (node) => (frozen.has(node) ? "inference" : "training"),
   }).filter(({ name }) => network.trained.has(name));
