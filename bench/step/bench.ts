@@ -6,13 +6,20 @@
  * With --peer each round takes some steps of isonorm and as many of the peer, in turn, NCHW and channels_last each; the ratio is the median over the rounds of the quicker
  * layout's median to isonorm's. With --method the turn goes to the same network with the plain optimizer step, which shows what the fixed norm and its measures cost. Each
  * workload runs in a process of its own. With --json one line a workload.
+ *
+ *   npm run bench -- [WORKLOAD ...] --profile [--top 20] [--json]
+ *
+ * shows where a step's time goes by phase, operator, layer and node, from ONNX Runtime's profiler.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { profileWorkload } from "./profile.js";
+import { printProfile, profileSummary } from "./profileTables.js";
 import { measureCeiling, openWorkload } from "./step.js";
-import { workloads } from "./workloads.js";
+import { median, quantile } from "./summary.js";
+import { type Workload, workloads } from "./workloads.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,11 +28,13 @@ const { values: options, positionals } = parseArgs({
     method: { type: "boolean", default: false },
     rounds: { type: "string", default: "12" },
     threads: { type: "string", default: String(availableParallelism()) },
+    profile: { type: "boolean", default: false },
+    top: { type: "string", default: "20" },
     json: { type: "boolean", default: false },
     worker: { type: "boolean", default: false },
   },
 });
-const [rounds, threads] = [Number(options.rounds), Number(options.threads)];
+const [rounds, threads, top] = [options.rounds, options.threads, options.top].map(Number) as [number, number, number];
 
 interface Row {
   readonly workload: string;
@@ -47,10 +56,6 @@ interface Comparison {
   readonly quarters: readonly [number, number];
   readonly peakMemoryBytes?: number;
 }
-
-const quantile = (values: readonly number[], share: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))]!;
-const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 /** Whoever can take steps in turn with isonorm. */
 interface Contender {
@@ -85,9 +90,14 @@ async function pytorch(workload: string, layout: string): Promise<Contender> {
   };
 }
 
-async function measure(name: string): Promise<Row> {
+function workloadOf(name: string): Workload {
   const workload = workloads.find((one) => one.name === name);
-  if (!workload) throw new Error(`no workload is named ${name}: ${workloads.map((one) => one.name).join(", ")}`);
+  if (workload) return workload;
+  throw new Error(`no workload is named ${name}: ${workloads.map((one) => one.name).join(", ")}`);
+}
+
+async function measure(name: string): Promise<Row> {
+  const workload = workloadOf(name);
   const ceilingGflops = await measureCeiling(threads);
   const own = await openWorkload(workload, threads);
   const contenders: Contender[] = [];
@@ -96,7 +106,7 @@ async function measure(name: string): Promise<Row> {
     for (const layout of layouts) contenders.push(await pytorch(name, layout));
   } else if (options.peer !== undefined) throw new Error(`there is no peer ${options.peer}: use pytorch`);
   if (options.method) {
-    const plain = await openWorkload(workload, threads, true);
+    const plain = await openWorkload(workload, threads, { plain: true });
     contenders.push({
       name: "plain SGD",
       async steps(count) {
@@ -170,6 +180,11 @@ const names = positionals.length > 0 ? positionals : workloads.map(({ name }) =>
 if (options.worker) {
   process.send!(await measure(names[0]!));
   process.disconnect();
+} else if (options.profile) {
+  for (const name of names) {
+    const profile = await profileWorkload(workloadOf(name), threads, rounds);
+    console.log(options.json ? JSON.stringify(profileSummary(profile, top)) : `${printProfile(profile, top)}\n`);
+  }
 } else {
   for (const name of names) {
     const row = await inProcess(name);

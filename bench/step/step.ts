@@ -1,9 +1,9 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { inputStatistics, makeDataset, Random } from "../../src/data/core.js";
 import { GraphBuilder } from "../../src/graph/index.js";
-import { encode } from "../../src/onnx/index.js";
-import { prepareTraining } from "../../src/run/prepare.js";
-import { parseTrainSettings } from "../../src/train/index.js";
+import { encode, type Graph } from "../../src/onnx/index.js";
+import { type PreparedTraining, prepareTraining } from "../../src/run/prepare.js";
+import { parseTrainSettings, StepRunner } from "../../src/train/index.js";
 import type { Workload } from "./workloads.js";
 
 /** A workload ready to take steps. */
@@ -12,16 +12,24 @@ export interface OpenWorkload {
   readonly compileSeconds: number;
   /** Nodes of the compiled step. */
   readonly nodes: number;
+  /** The network that is trained, in inference form. */
+  readonly model: Graph;
   /** Milliseconds of one training step. */
   step(): Promise<number>;
   release(): Promise<void>;
 }
 
-/** @param plain - the plain optimizer step in place of the fixed norm: what the method costs is the difference */
+export interface OpenOptions {
+  /** The plain optimizer step in place of the fixed norm: what the method costs is the difference. */
+  readonly plain?: boolean;
+  /** Where ONNX Runtime's profiler writes on release: the beginning of the file's path. */
+  readonly profilePrefix?: string;
+}
+
 export async function openWorkload(
   { settings, input, batch, classes }: Workload,
   threads: number,
-  plain = false,
+  { plain = false, profilePrefix }: OpenOptions = {},
 ): Promise<OpenWorkload> {
   const random = new Random("bench");
   const size = 2 * batch;
@@ -52,7 +60,7 @@ export async function openWorkload(
     ...(plain ? { fixedNorm: "none" } : {}),
   });
   const prepared = await prepareTraining(splits, inputStatistics(data), parsed, threads);
-  const runner = await prepared.createRunner();
+  const runner = await (profilePrefix ? profiledRunner(prepared, threads, profilePrefix) : prepared.createRunner());
   const { batches, elr, lr } = prepared.plan;
   const { records: rows, targets } = batches.batch(0, 0);
   const scalars = { elr, lr, ...prepared.step.scalars(0) };
@@ -68,11 +76,27 @@ export async function openWorkload(
   return {
     compileSeconds,
     nodes: prepared.step.graph.nodes.length,
+    model: prepared.part.model.graph,
     step,
     async release() {
       await Promise.all([runner.release(), prepared.plan.evaluator.release()]);
     },
   };
+}
+
+async function profiledRunner(
+  { step, part }: PreparedTraining,
+  threads: number,
+  profileFilePrefix: string,
+): Promise<StepRunner> {
+  // Where profiling is on, a session writes its profile as it is released.
+  const session = await InferenceSession.create(encode({ ...part.model, graph: step.graph, opsets: step.opsets }), {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    enableProfiling: true,
+    profileFilePrefix,
+  });
+  return new StepRunner({ session, Tensor }, step, new Map());
 }
 
 /** GFLOP/s of a 2048^3 float32 matrix product: what the machine can do at best. */

@@ -12,6 +12,8 @@ import { type GradientContext, gradientRule } from "./registry.js";
  * A node takes part when its output depends on some w and the loss depends on its output. Only floating-point values carry a
  * dependence: what passes through integers or booleans (shapes, indices, comparisons) is locally constant.
  *
+ * Names of the nodes added begin with `gradient/` and the name of the node whose gradient they compute.
+ *
  * @param loss - a scalar (shape [])
  * @param wrt - float32 values of the forward pass
  * @returns dL/dw in the order of `wrt`, each of its w's shape; undefined where the loss does not depend on w
@@ -71,7 +73,8 @@ function walk(
   const missing: IsonormError[] = [];
   for (const node of forward.toReversed()) {
     if (!node.outputs.some((name) => dependent.has(name))) continue;
-    const dy = node.outputs.map((name) => (dependent.has(name) ? adjoint(name) : undefined));
+    const scope = `gradient/${node.name}`;
+    const dy = b.within(scope, () => node.outputs.map((name) => (dependent.has(name) ? adjoint(name) : undefined)));
     if (dy.every((value) => value === undefined)) continue;
     const context: GradientContext = {
       b,
@@ -83,7 +86,7 @@ function walk(
       dy,
       wants: (input) => dependent.has(node.inputs[input] ?? ""),
     };
-    gradientsOf(context, missing).forEach((gradient, index) => {
+    b.within(scope, () => gradientsOf(context, missing)).forEach((gradient, index) => {
       const name = node.inputs[index];
       if (!gradient || !name || !dependent.has(name)) return;
       expectType(node, index, gradient, b.value(name));
@@ -93,7 +96,7 @@ function walk(
     });
   }
   if (missing.length > 0) throw noRules(missing);
-  return wrt.map((value) => adjoint(value.name));
+  return b.within("gradient", () => wrt.map((value) => adjoint(value.name)));
 }
 
 /**

@@ -47,6 +47,7 @@ export class GraphBuilder {
   /** Names of values, and of nodes, each with the number to try next where it is asked for again. */
   readonly #taken = new Map<string, number>();
   readonly #nodeNames = new Map<string, number>();
+  #scope = "";
 
   constructor(options: { opset?: number; opsets?: ReadonlyMap<string, number> } = {}) {
     this.opsets = new Map([["", options.opset ?? 21], ["isonorm", 1], ["com.microsoft", 1], ...(options.opsets ?? [])]);
@@ -136,7 +137,7 @@ export class GraphBuilder {
     options: OperatorOptions = {},
   ): readonly Value[] {
     const domain = options.domain ?? "";
-    const name = freshName(this.#nodeNames, options.name ?? op);
+    const name = freshName(this.#nodeNames, this.#scope + (options.name ?? op));
     const wanted = options.outputNames ?? Array.from({ length: options.outputs ?? 0 }, () => "");
     const draft: Node = {
       op,
@@ -163,6 +164,17 @@ export class GraphBuilder {
     );
     this.#nodes.push({ ...draft, outputs: outputs.map((value) => value.name) });
     return outputs;
+  }
+
+  /** Puts `scope/` before the names of the nodes that `build` adds, so that a profile shows what they are there for. Scopes nest. */
+  within<T>(scope: string, build: () => T): T {
+    const outer = this.#scope;
+    this.#scope = `${outer}${scope}/`;
+    try {
+      return build();
+    } finally {
+      this.#scope = outer;
+    }
   }
 
   /** Adds a node and returns its first output. */

@@ -17,7 +17,7 @@ const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgp
 /**
  * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
  * Values that both graphs have keep their names: inputs, outputs, initializers, and what abstract and other nodes compute. What no output depends on is
- * left out, and what several recipes compute alike is computed once.
+ * left out, and what several recipes compute alike is computed once. Names of nodes that a recipe adds begin with the abstract node's.
  *
  * @param graph - every input of known type and size
  * @param opsets - operator-set versions by domain; ai.onnx 21 where not given
@@ -84,7 +84,7 @@ function applyRecipe(
   const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
   const needs = (output: number) => read.has(node.outputs[output] ?? "");
   const before = b.nodes.length;
-  const values = recipe({ b, node, attributes, inputs, outputs, needs });
+  const values = b.within(node.name, () => recipe({ b, node, attributes, inputs, outputs, needs }));
   const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
   return node.outputs.flatMap((name, index) => {
     if (!needs(index)) return [];

@@ -75,7 +75,8 @@ export interface CompiledStep {
 
 /**
  * Compiles model, loss, gradients, optimizer and fixed-norm update into one graph: the whole of one training step, from a raw batch to
- * new weights.
+ * new weights. Nodes are named after what they are there for: `model/` and the model's node, `gradient/` and the node that it is the gradient of, `update/` and the weight,
+ * `input/` and `loss/`.
  *
  * @param model - in inference form, with its initial weights as initializers and the output `logits`
  * @throws ISO_AUTODIFF_NO_RULE, ISO_GRAPH_SHAPE, ISO_NORM_ZERO naming node or weight
@@ -89,13 +90,14 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     state.push({ name, role, weight, updated: role !== "norm0", initial });
     return b.input(name, "float32", initial.shape);
   };
-  const carry = (name: string, next: Value): void => b.output(nextName(name), next);
+  const carry = (name: string, next: Value): void => b.within("update", () => b.output(nextName(name), next));
 
   // 1. The batch: raw records become the network's input.
   const recordsShape = [batchSize, ...recordShape(input)];
   const records = b.input("records", input.kind === "image" ? "uint8" : "float32", recordsShape);
   const targets = b.input("targets", "float32", [batchSize, classes]);
-  const bindings = new Map([[model.graph.inputs[0]!.name, preprocessRecords(b, records, input, options.statistics)]]);
+  const batch = b.within("input", () => preprocessRecords(b, records, input, options.statistics));
+  const bindings = new Map([[model.graph.inputs[0]!.name, batch]]);
 
   // 2. Weights and running statistics are state: they come in, and go out changed.
   for (const { name } of options.proofs) bindings.set(name, declare(name, "weight", name, initializer(model, name)));
@@ -108,9 +110,9 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const form = new TrainingForm();
   const values = inline(b, network, bindings, {
     prefix: "model/",
-    replace: (node, inputs) => (trains(node) ? form.replace(b, node, inputs) : undefined),
+    replace: (node, inputs) => (trains(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined),
   });
-  const { loss, correct } = softmaxCrossEntropy(b, values.get("logits")!, targets);
+  const { loss, correct } = b.within("loss", () => softmaxCrossEntropy(b, values.get("logits")!, targets));
   for (const { name, next } of form.statistics) carry(name, next);
 
   // 4. Gradients.
@@ -118,7 +120,8 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   let gradients = differentiate(b, loss, wanted);
   const health: Value[] = [];
   if (options.clip !== undefined) {
-    const clipped = clipByGlobalNorm(b, gradients, options.clip);
+    const { clip } = options;
+    const clipped = b.within("update/clip", () => clipByGlobalNorm(b, gradients, clip));
     gradients = clipped.gradients;
     if (clipped.norm) health.push(clipped.norm);
   }
@@ -159,14 +162,17 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
       baseRule: options.baseRule,
       effectiveLearningRate: elr,
     };
-    const update = updateWeight(b, {
-      weight,
-      gradient,
-      slots,
-      scalars,
-      optimizer,
-      rule: rule ?? { kind: "plain", learningRate: lr, weightDecay: options.weightDecay },
-    });
+    const scope = `update/${name}`;
+    const update = b.within(scope, () =>
+      updateWeight(b, {
+        weight,
+        gradient,
+        slots,
+        scalars,
+        optimizer,
+        rule: rule ?? { kind: "plain", learningRate: lr, weightDecay: options.weightDecay },
+      }),
+    );
     carry(name, update.weight);
     optimizer.slots.forEach((slot, slotIndex) => {
       carry(slotName(name, slot), update.slots[slotIndex]!);
@@ -174,14 +180,17 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     health.push(update.health);
     if (remainder) {
       const average = declare(averageName(name), "average", name, initial);
-      carry(averageName(name), movingAverage(b, average, update.weight, remainder, rule));
+      carry(
+        averageName(name),
+        b.within(scope, () => movingAverage(b, average, update.weight, remainder, rule)),
+      );
     }
   });
 
   // 6. What the caller reads, and the operators that are fast on the target.
   b.output("loss", loss);
   b.output("correct", correct);
-  b.output("health", b.op("Sum", health));
+  b.output("health", b.op("Sum", health, {}, { name: "update/health" }));
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
   return {
     // ONNX Runtime warns of every initializer that nothing reads any more.

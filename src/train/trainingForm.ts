@@ -70,8 +70,10 @@ export class TrainingForm {
       const kept = b.times(running, b.scalar(momentum));
       this.statistics.push({ name: running.name, next: b.plus(kept, b.times(batch, b.scalar(factor))) });
     };
-    move(runningMean!, mean!, 1 - momentum);
-    move(runningVariance!, variance!, ((1 - momentum) * values) / Math.max(1, values - 1));
+    b.within(node.name || node.op, () => {
+      move(runningMean!, mean!, 1 - momentum);
+      move(runningVariance!, variance!, ((1 - momentum) * values) / Math.max(1, values - 1));
+    });
     return y!;
   }
 
