@@ -19,7 +19,10 @@ export function addTrainingOptions(command: Command): Command {
       "--train <what>",
       "of an .onnx model: all, head, last:N layers, or a regular expression on weights (default all)",
     )
-    .option("--head-node <name>", "node of an .onnx model to take for its classifier (default: its last linear layer)")
+    .option(
+      "--head-node <name>",
+      "node of an .onnx model to take for its classifier (default: its last linear layer); one that is none gets a classifier behind it",
+    )
     .option("--pretrained-rate <x>", "learning rates of an .onnx model's old weights, by those of new ones (default 1)")
     .option(
       "--folded-batch-norm <insert|plain>",

@@ -1,15 +1,15 @@
 import { preprocessPrefix, readDescription, serving } from "../classifier/index.js";
-import { inferGraph, pruneInitializers, upgrade } from "../graph/index.js";
+import { attributeTensor, inferGraph, pruneInitializers, upgrade } from "../graph/index.js";
 import { norms, scaleInvariantLinearAttributes } from "../method/index.js";
 import type { Graph, Model, Node, Tensor } from "../onnx/index.js";
 
 /**
  * The network as training sees it. Of a classifier that isonorm exported: without the preprocessing, which has no weights, and
  * with the folded weight of its last layer as that of the scale-invariant linear layer again. Other models only come to the
- * present operator set, whose nodes the gradients are made of.
+ * present operator set, whose nodes the gradients are made of, with Constant nodes as initializers.
  */
 export function asTrained(model: Model): Model {
-  if (!model.metadata.has("isonorm.provenance")) return upgrade(model);
+  if (!model.metadata.has("isonorm.provenance")) return upgrade(withStoredConstants(model));
   const { scale } = readDescription(model).provenance;
   const network = withoutPreprocessing(model);
   const { nodes, initializers, outputs } = network;
@@ -33,6 +33,19 @@ export function asTrained(model: Model): Model {
       outputs: outputs.filter(({ name }) => name === serving.logits),
     },
   };
+}
+
+/** Constant nodes as initializers: some exporters (PaddlePaddle's) store all their weights in them. */
+function withStoredConstants(model: Model): Model {
+  const initializers = new Map(model.graph.initializers);
+  const nodes = model.graph.nodes.filter(({ op, domain, attributes, outputs: [output = ""] }) => {
+    const value = op === "Constant" && domain === "" ? attributeTensor(attributes, "value") : undefined;
+    if (value) initializers.set(output, value);
+    return !value;
+  });
+  return nodes.length === model.graph.nodes.length
+    ? model
+    : { ...model, graph: { ...model.graph, nodes, initializers } };
 }
 
 /** The folded weight S W / ||W|| has norm S; divided row by row, each of its rows has. */

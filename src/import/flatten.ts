@@ -14,30 +14,53 @@ import type { Graph, Model, Node, Tensor } from "../onnx/index.js";
 /** A batch size that no network has for anything else. */
 const probeBatch = 7;
 
+/** A model in our own form, and what in it has none. */
+export interface FlatModel {
+  readonly model: Model;
+  /** Throws ISO_ONNX_UNSUPPORTED where a node that could not be understood is among those given, listing all of them. */
+  requireKnown(nodes: readonly Node[]): void;
+}
+
 /**
  * A foreign model brought to the form of our own: every constant is an initializer, weights stand as the layer reads them (not behind an Identity,
  * a Cast or a Transpose), an If whose condition does not depend on the data is the branch that it takes, and a batch size that was fixed
  * on export is free again. Shape arithmetic that depends on the batch stays as it is.
  *
+ * What isonorm does not know, and all that reads it, stays as it is too: behind the classifier it does no harm (scikit-learn's exporter puts a dictionary
+ * there, detectors a NonMaxSuppression), and the classifier is yet to be found.
+ *
  * @param shape - of one example, as the model's one input takes it
  * @param fixedBatch - the batch size that the model declares, where it does
- * @throws ISO_ONNX_UNSUPPORTED listing every operator that isonorm does not know; ISO_GRAPH_SHAPE, ISO_GRAPH_INVALID
+ * @throws ISO_GRAPH_SHAPE, ISO_GRAPH_INVALID
  */
-export function flatten(model: Model, shape: readonly number[], fixedBatch?: number): Model {
-  requireKnown(model.graph);
+export function flatten(model: Model, shape: readonly number[], fixedBatch?: number): FlatModel {
   const flattener = new Flattener(model, shape, fixedBatch);
   flattener.walk(model.graph);
-  const { nodes, initializers, renamed } = flattener;
+  const { nodes, initializers, renamed, unknown } = flattener;
   const outputs = new Set(model.graph.outputs.map(({ name }) => name));
   const identities: Node[] = [...renamed]
     .filter(([name]) => outputs.has(name))
     .map(([name, source]) => ({ op: "Identity", domain: "", name, inputs: [source], outputs: [name], attributes: {} }));
   return {
-    ...model,
-    graph: pruneInitializers(
-      eliminateDeadNodes({ ...model.graph, nodes: [...nodes, ...identities], initializers, valueInfo: [] }),
-    ),
+    model: {
+      ...model,
+      graph: pruneInitializers(
+        eliminateDeadNodes({ ...model.graph, nodes: [...nodes, ...identities], initializers, valueInfo: [] }),
+      ),
+    },
+    requireKnown: (nodes) => {
+      const used = new Set(nodes.flatMap(({ outputs }) => outputs));
+      const met = unknown.filter(({ node }) => node.outputs.some((name) => used.has(name)));
+      if (met.length > 0) throw unsupported(met);
+    },
   };
+}
+
+/** A node without a form of our own. */
+interface UnknownNode {
+  readonly node: Node;
+  /** Whether it is an If whose branch depends on the data, not an operator without a shape rule. */
+  readonly branches: boolean;
 }
 
 /** One pass over the nodes, in order. */
@@ -46,6 +69,9 @@ class Flattener {
   readonly initializers: Map<string, Tensor>;
   /** Values that are others under a new name. */
   readonly renamed = new Map<string, string>();
+  readonly unknown: UnknownNode[] = [];
+  /** Values that depend on unknown nodes. */
+  readonly #obscure = new Set<string>();
   readonly #values = new Map<string, Value>();
   readonly #readers: ReadonlyMap<string, readonly Node[]>;
   readonly #opsets: ReadonlyMap<string, number>;
@@ -70,9 +96,19 @@ class Flattener {
   walk(graph: Graph): void {
     for (const node of topologicalOrder(graph).nodes) {
       const inputs = node.inputs.map((name) => this.renamed.get(name) ?? name);
-      if (node.op === "If" && node.domain === "") this.#branch(node, inputs[0] ?? "");
+      const isIf = node.op === "If" && node.domain === "";
+      if (!isIf && !hasInference(node.op, node.domain)) this.#leave({ ...node, inputs }, { node, branches: false });
+      else if (inputs.some((name) => this.#obscure.has(name))) this.#leave({ ...node, inputs });
+      else if (isIf) this.#branch({ ...node, inputs });
       else this.#node(this.#withFreeBatch({ ...node, inputs }));
     }
+  }
+
+  /** Keeps a node as it is. */
+  #leave(node: Node, unknown?: UnknownNode): void {
+    if (unknown) this.unknown.push(unknown);
+    for (const name of node.outputs) this.#obscure.add(name);
+    this.nodes.push(node);
   }
 
   /** A Reshape to [1, ...] of a model that was exported for a batch of 1 takes over its input's batch: 0 means just that. */
@@ -115,15 +151,13 @@ class Flattener {
     this.nodes.push(node);
   }
 
-  #branch(node: Node, conditionName: string): void {
-    const condition = this.#value(conditionName, node).constant?.data[0];
+  #branch(node: Node): void {
+    const condition = this.#value(node.inputs[0] ?? "", node).constant?.data[0];
     const body = node.attributes[condition ? "then_branch" : "else_branch"];
-    if (condition === undefined || body?.kind !== "graph")
-      throw new IsonormError(
-        "ISO_ONNX_UNSUPPORTED",
-        `the condition of node ${node.name || node.outputs[0]} (If) is known only when the model runs`,
-        "Export the model without control flow, for example by tracing it with fixed shapes",
-      );
+    if (condition === undefined || body?.kind !== "graph") {
+      this.#leave(node, { node, branches: true });
+      return;
+    }
     for (const [name, tensor] of body.value.initializers) {
       this.initializers.set(name, tensor);
       this.#define(name, tensor);
@@ -197,17 +231,22 @@ function transposed(data: Float32Array, shape: readonly number[], permutation?: 
   return result;
 }
 
-/** Throws ISO_ONNX_UNSUPPORTED with all nodes whose operator has no shape rule. */
-function requireKnown(graph: Graph): void {
-  const unknown = graph.nodes.filter(({ op, domain }) => !hasInference(op, domain) && !(op === "If" && domain === ""));
-  if (unknown.length === 0) return;
-  const listed = unknown
-    .slice(0, 10)
-    .map(({ op, domain, name, outputs }) => `${domain ? `${domain}:` : ""}${op} ${name || outputs[0]}`);
+function unsupported(unknown: readonly UnknownNode[]): IsonormError {
+  const remedy =
+    "Export the model with standard operators and without control flow, for example by tracing it with fixed shapes";
+  const label = ({ op, domain, name, outputs }: Node): string =>
+    `${domain ? `${domain}:` : ""}${op} ${name || outputs[0]}`;
+  if (unknown.every(({ branches }) => branches))
+    return new IsonormError(
+      "ISO_ONNX_UNSUPPORTED",
+      `the condition of node ${unknown.map(({ node }) => node.name || node.outputs[0]).join(", ")} (If) is known only when the model runs`,
+      remedy,
+    );
+  const listed = unknown.slice(0, 10).map(({ node }) => label(node));
   const more = unknown.length > listed.length ? ` and ${unknown.length - listed.length} more` : "";
-  throw new IsonormError(
+  return new IsonormError(
     "ISO_ONNX_UNSUPPORTED",
-    `the model has ${unknown.length} nodes that isonorm cannot train through: ${listed.join(", ")}${more}`,
-    "Export the model with standard operators, without control flow",
+    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.join(", ")}${more}`,
+    remedy,
   );
 }

@@ -12,6 +12,7 @@ import {
   int,
   ints,
   type Model,
+  type Node,
   onnxDataType,
   type Tensor,
   toFloat16,
@@ -99,6 +100,116 @@ describe("importModel", () => {
     const logits = await outputOf(model, "logits", [2, 3, 8, 8], input);
     expect(logits).toHaveLength(6);
     expect(analyseScaleInvariance(model.graph).map(({ name }) => name)).toEqual(["conv", head.weight]);
+  });
+
+  /** A graph that an exporter ended in its own way: nodes, outputs and initializers added. */
+  const endedBy =
+    (nodes: readonly Partial<Node>[], outputs: readonly string[], constants: Readonly<Record<string, Tensor>> = {}) =>
+    (graph: Graph): Graph => ({
+      ...graph,
+      nodes: [
+        ...graph.nodes,
+        ...nodes.map((node) => ({
+          op: "",
+          domain: "",
+          name: node.outputs![0]!,
+          inputs: [],
+          outputs: [],
+          attributes: {},
+          ...node,
+        })),
+      ],
+      outputs: outputs.map((name) => ({ name, dtype: undefined, shape: undefined })),
+      initializers: new Map([...graph.initializers, ...Object.entries(constants)]),
+    });
+
+  it.each([[2], [3]])("takes scikit-learn's multilayer perceptron of %i classes, as skl2onnx writes it", (count) => {
+    const b = new GraphBuilder({ opset: 15 });
+    const bias = (size: number) => b.constant(tensor([1, size]));
+    const x = b.cast(b.input("X", "float64", [1, 6]), "float32");
+    const hidden = b.relu(b.plus(b.matMul(x, b.initializer("coefficient", tensor([6, 5]))), bias(5)));
+    const scores = count === 2 ? 1 : count;
+    const product = b.matMul(hidden, b.initializer("coefficient1", tensor([5, scores], 2)));
+    b.output("p", b.op(count === 2 ? "Sigmoid" : "Softmax", [b.plus(product, bias(scores))]));
+    const both =
+      count === 2
+        ? [
+            { op: "Sub", inputs: ["unity", "p"], outputs: ["negative"] },
+            { op: "Concat", inputs: ["negative", "p"], outputs: ["probabilities"], attributes: { axis: int(1) } },
+          ]
+        : [{ op: "Identity", inputs: ["p"], outputs: ["probabilities"] }];
+    const named = endedBy(
+      [
+        ...both,
+        { op: "ArgMax", inputs: ["probabilities"], outputs: ["largest"], attributes: { axis: int(1) } },
+        { op: "ArrayFeatureExtractor", domain: "ai.onnx.ml", inputs: ["classes", "largest"], outputs: ["class"] },
+        { op: "Cast", inputs: ["class"], outputs: ["output_label"], attributes: { to: int(onnxDataType.int64) } },
+        { op: "ZipMap", domain: "ai.onnx.ml", inputs: ["probabilities"], outputs: ["output_probability"] },
+      ],
+      ["output_label", "output_probability"],
+      {
+        unity: { dtype: "float32", shape: [], data: Float32Array.of(1) },
+        classes: { dtype: "int32", shape: [3], data: new Int32Array(3) },
+      },
+    );
+    const { model, head } = importModel(modelOf(b, [undefined, 6], named), options([6]));
+    expect(head).toMatchObject({ features: 5, previousClasses: scores, keptWeight: count === 3, droppedBias: true });
+    expect(model.graph.nodes.map(({ op }) => op)).toEqual(["Cast", "MatMul", "Add", "Relu", "ScaleInvariantLinear"]);
+  });
+
+  it("puts a classifier behind a named node of a network that only gives features, as tf2onnx writes it", async () => {
+    const b = new GraphBuilder({ opset: 13 });
+    const x = b.transpose(b.input("input_1", "float32", [1, 6, 4, 3]), [0, 3, 1, 2]);
+    const features = b.op(
+      "Conv",
+      [x, b.initializer("kernel", tensor([5, 3, 6, 3]))],
+      {},
+      { name: "model/conv2d/Conv2D" },
+    );
+    b.output("conv2d", b.transpose(features, [0, 2, 3, 1]));
+    const source = modelOf(b, ["unk__1", 6, 4, 3]);
+    expect(() => importModel(source, options([3, 6, 4]))).toThrow(
+      /no classifier to replace.*conv2d comes from Transpose.*the node that makes them/,
+    );
+    const { model, head } = importModel(source, { ...options([3, 6, 4]), headNode: "model/conv2d/Conv2D" });
+    expect(head).toMatchObject({ features: 10, previousClasses: 0, keptWeight: false });
+    expect(head.description).toMatch(/^put behind Conv model\/conv2d\/Conv2D \(10 features\) a scale-invariant/);
+    expect(await outputOf(model, "logits", [2, 3, 6, 4], tensor([2, 3, 6, 4]).data)).toHaveLength(6);
+  });
+
+  describe("a cascade, whose second stage an If runs where the first is in doubt", () => {
+    const cascade = () => {
+      const b = new GraphBuilder({ opset: 13 });
+      const x = b.input("x", "float32", [1, 6]);
+      const first = b.op(
+        "Gemm",
+        [x, b.initializer("w", tensor([1, 6])), b.initializer("bias", tensor([1]))],
+        { transB: int(1) },
+        { name: "first" },
+      );
+      b.output("p", b.op("Sigmoid", [first]));
+      b.output("sure", b.op("GreaterOrEqual", [b.value("p"), b.scalar(0.5)]));
+      const branch: Graph = { ...b.finish("branch"), nodes: [], inputs: [], outputs: [], initializers: new Map() };
+      const attributes = {
+        then_branch: { kind: "graph", value: branch },
+        else_branch: { kind: "graph", value: branch },
+      } as const;
+      return modelOf(
+        b,
+        [1, 6],
+        endedBy([{ op: "If", name: "doubt", inputs: ["sure"], outputs: ["score"], attributes }], ["score"]),
+      );
+    };
+
+    it("is trained where its classifier is named", () => {
+      const { head, model } = importModel(cascade(), { ...options([6]), headNode: "first" });
+      expect(head).toMatchObject({ features: 6, previousClasses: 1 });
+      expect(model.graph.nodes).toHaveLength(1);
+    });
+
+    it("is refused where not", () => {
+      expect(() => importModel(cascade(), options([6]))).toThrow(/condition of node doubt \(If\) is known only when/);
+    });
   });
 
   it("frees a batch that was fixed at 1, finds a weight behind a Transpose, and Constant nodes", () => {

@@ -1,10 +1,15 @@
 import { preprocessPrefix, readDescription, serving } from "../classifier/index.js";
 import { IsonormError } from "../errors.js";
-import { GraphBuilder, inline, renameReads, upgrade } from "../graph/index.js";
-import { type ClassifierReport, expandScaleInvariantLinear, replaceClassifier } from "../method/index.js";
+import { eliminateDeadNodes, GraphBuilder, inferGraph, inline, renameReads, upgrade } from "../graph/index.js";
+import {
+  type ClassifierReport,
+  expandScaleInvariantLinear,
+  type ReplaceClassifierOptions,
+  replaceClassifier,
+} from "../method/index.js";
 import type { Model, Tensor } from "../onnx/index.js";
 import { asTrained } from "./asTrained.js";
-import { flatten } from "./flatten.js";
+import { type FlatModel, flatten } from "./flatten.js";
 import { describeInput, fitInput } from "./input.js";
 import { inSinglePrecision } from "./singlePrecision.js";
 
@@ -18,7 +23,10 @@ export interface ImportOptions {
   readonly scale?: number | undefined;
   readonly norm: "tensor" | "row";
   readonly features: "raw" | "unit";
-  /** Name of the node to take for the classifier; by default the last linear layer before the output. */
+  /**
+   * Name of the node to take for the classifier; by default the last linear layer before the output. A node that is none is kept, and a classifier
+   * put behind it.
+   */
   readonly headNode?: string | undefined;
 }
 
@@ -30,7 +38,7 @@ export interface ImportedModel {
   readonly inputSteps: readonly string[];
   /** Whether the model takes bytes, 0 to 255, unnormalised. */
   readonly takesBytes: boolean;
-  /** Classes that the old classifier told apart. */
+  /** Classes that the old classifier told apart; 0 where there was none. */
   readonly previousClasses: number;
 }
 
@@ -52,7 +60,8 @@ export function importModel(source: Model, options: ImportOptions): ImportedMode
     flatten(fitted.model, shape, typeof batch === "number" ? batch : undefined),
   );
   const sameClasses = own === undefined || isPermutation(own.classes, classes);
-  const { model, report } = replaceClassifier(flat, {
+  const { model, report } = replacing(flat, {
+    shapeOf: shapesIn(flat.model, shape),
     classes: classes.length,
     seed: options.seed,
     norm: options.norm,
@@ -69,6 +78,32 @@ export function importModel(source: Model, options: ImportOptions): ImportedMode
     inputSteps: fitted.steps,
     takesBytes: own === undefined && declared.bytes,
     previousClasses: report.previousClasses,
+  };
+}
+
+/** `replaceClassifier`; where nodes that isonorm does not know lie before the classifier, or hide it, they are what is wrong. */
+function replacing({ model, requireKnown }: FlatModel, options: ReplaceClassifierOptions) {
+  try {
+    const replaced = replaceClassifier(model, options);
+    requireKnown(replaced.model.graph.nodes);
+    return replaced;
+  } catch (error) {
+    if (options.node === undefined) requireKnown(model.graph.nodes);
+    throw error;
+  }
+}
+
+/** Shapes of a network's values for a batch of 2, worked out when first asked for. */
+function shapesIn(
+  { graph, opsets }: Model,
+  shape: readonly number[],
+): (value: string) => readonly number[] | undefined {
+  return (name) => {
+    const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+    if (!maker) return undefined;
+    const inputs = graph.inputs.map((input) => ({ ...input, shape: [2, ...shape] }));
+    const outputs = [{ name, dtype: undefined, shape: undefined }];
+    return inferGraph(eliminateDeadNodes({ ...graph, inputs, outputs }), opsets).get(name)?.shape;
   };
 }
 

@@ -180,6 +180,34 @@ describe("an exported classifier", () => {
   });
 });
 
+it("weights that stand in Constant nodes, and images of any size, as PaddlePaddle's exporter has them", async () => {
+  const b = new GraphBuilder({ opset: 11 });
+  const constant = (output: string, shape: readonly number[]) => {
+    const data = Float32Array.from({ length: shape.reduce((x, y) => x * y, 1) }, (_, i) =>
+      Math.sin(3 * i + shape.length),
+    );
+    const value = { kind: "tensor", value: { dtype: "float32", shape, data } } as const;
+    return b.op("Constant", [], { value }, { outputNames: [output] });
+  };
+  const one = () => b.constant({ dtype: "float32", shape: [4], data: new Float32Array(4).fill(1) });
+  const x = b.op("Conv", [b.input("x", "float32", [1, 3, 8, 8]), constant("conv2d_0.w_0", [4, 3, 3, 3])]);
+  const pooled = b.op("GlobalAveragePool", [b.relu(b.op("BatchNormalization", [x, one(), one(), one(), one()]))]);
+  b.output("y", b.matMul(b.op("Flatten", [pooled]), constant("fc_0.w_0", [4, 3])));
+  const graph = b.finish("paddle");
+  const inputs = graph.inputs.map((input) => ({ ...input, shape: ["n", 3, "height", "width"] }));
+  const inspection = await inspect({
+    graph: { ...graph, inputs },
+    opsets: b.opsets,
+    irVersion: 8,
+    producerName: "",
+    producerVersion: "",
+    metadata: new Map(),
+  });
+  expect(inspection.withoutNumbers).toBeUndefined();
+  expect(weightOf(inspection, "conv2d_0.w_0")).toMatchObject({ scaleInvariant: true, agree: true });
+  expect(weightOf(inspection, "fc_0.w_0")).toMatchObject({ scaleInvariant: false, agree: true });
+});
+
 describe("without numbers", () => {
   const plain = (shape: readonly (number | string)[], dtype: "float32" | "int64" = "float32"): Model => {
     const net = new Network({ shape: [6], classes: 3, seed: 1, head });

@@ -27,6 +27,9 @@ export interface Inspection {
 /** Examples in the batch that the numerical proof runs on. */
 const batchSize = 8;
 
+/** Height and width of images where the model takes any, in pixels. */
+const freeImageSize = 64;
+
 /**
  * Looks at every weight of a model: which are scale-invariant by the graph, and whether the numbers say the same.
  *
@@ -71,6 +74,7 @@ function randomInput(input: ValueInfo): Tensor {
   const shape = (input.shape ?? []).map((size, axis) => {
     if (typeof size === "number") return size;
     if (axis === 0) return batchSize;
+    if (input.shape?.length === 4) return freeImageSize;
     throw new IsonormError(
       "ISO_GRAPH_SHAPE",
       `input ${input.name} has no fixed size on axis ${axis}`,

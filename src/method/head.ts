@@ -12,17 +12,23 @@ export interface ReplaceClassifierOptions extends Partial<ScaleInvariantLinearOp
   readonly classes: number;
   /** Seed of the fresh weight. */
   readonly seed?: number;
-  /** Name of the Gemm or MatMul node to replace; by default the last one before the output. */
+  /**
+   * Name of the Gemm or MatMul node to replace; by default the last one before the output. Any other node stays, and the classifier comes behind it: so a
+   * network that only gives features gets one.
+   */
   readonly node?: string;
+  /** Shape of a value for some batch, where it is known: needed where the classifier comes behind a node. */
+  readonly shapeOf?: (value: string) => readonly number[] | undefined;
   /** Keep the old rows, whose directions are all that the new layer uses; only where the number of classes is the same. */
   readonly keepWeight?: boolean;
 }
 
 /** What was found and what was done. */
 export interface ClassifierReport {
-  /** The node replaced, as `Gemm /fc/Gemm`. */
+  /** The node replaced, as `Gemm /fc/Gemm`; the one that the classifier was put behind, where none was replaced. */
   readonly replaced: string;
   readonly features: number;
+  /** 0 where there was no classifier. */
   readonly previousClasses: number;
   readonly classes: number;
   readonly scale: number;
@@ -45,9 +51,9 @@ interface Head {
   readonly x: string;
   /** Operators that bring x to [batch, features], in order. */
   readonly bring: readonly ("GlobalAveragePool" | "Flatten")[];
-  /** W as [classes, features] */
-  readonly weight: Tensor;
-  readonly weightName: string;
+  readonly features: number;
+  /** W as [classes, features]; undefined where `node` gives the features and there is no classifier. */
+  readonly weight: Tensor | undefined;
   readonly bias: boolean;
   /** In the order of the graph. */
   readonly after: readonly Node[];
@@ -64,6 +70,8 @@ const afterClassifier = new Set([
   "Cast",
   "ArgMax",
   "Dropout",
+  // ai.onnx.ml: a dictionary of probabilities by class, from scikit-learn's exporter.
+  "ZipMap",
 ]);
 
 /**
@@ -75,7 +83,7 @@ const afterClassifier = new Set([
  *
  * The fresh weight is normal with variance 1 / features, so that rows have norm 1 on average; its norm has no effect on the network.
  *
- * @throws ISO_MODEL_UNSUITABLE where the network does not end in a linear layer with a stored weight
+ * @throws ISO_MODEL_UNSUITABLE where the network does not end in a linear layer with a stored weight, and no node is named
  *
  * @example
  * const { model, report } = replaceClassifier(foreign, { classes: 5, seed: 1 });
@@ -87,10 +95,11 @@ export function replaceClassifier(
   const { classes, seed = 0, norm = "tensor", features: kind = "raw" } = options;
   const { graph } = model;
   const scale = options.scale ?? defaultScale(classes, { norm, features: kind });
-  const head = options.node === undefined ? findHead(graph) : headAt(graph, options.node);
-  const [previousClasses, features] = head.weight.shape as readonly [number, number];
-  const keep = options.keepWeight === true && previousClasses === classes;
-  const weight = keep ? head.weight : freshWeight(classes, features, seed);
+  const head = options.node === undefined ? findHead(graph) : headAt(graph, options.node, options.shapeOf);
+  const { features } = head;
+  const previousClasses = head.weight?.shape[0] ?? 0;
+  const kept = options.keepWeight === true && previousClasses === classes ? head.weight : undefined;
+  const weight = kept ?? freshWeight(classes, features, seed);
   const name = freshName(graph, "classifier.weight");
   // An old value called `logits` makes room for the new one.
   const previous = freshName(graph, "previous_logits");
@@ -134,7 +143,7 @@ export function replaceClassifier(
     classes,
     scale,
     weight: name,
-    keptWeight: keep,
+    keptWeight: kept !== undefined,
     droppedBias: head.bias,
     droppedOperators: head.after.map(nodeLabel),
     droppedOutputs: graph.outputs.map((output) => output.name).filter((output) => output !== outputName),
@@ -161,9 +170,9 @@ function findHead(graph: Graph): Head {
   for (const output of graph.outputs) {
     const after: Node[] = [];
     let node = makers.get(output.name);
-    while (node && afterClassifier.has(node.op)) {
+    while (node && (afterClassifier.has(node.op) || bothProbabilities(graph, makers, node))) {
       after.unshift(node);
-      node = makers.get(node.inputs[0] ?? "");
+      node = makers.get((node.op === "Concat" ? node.inputs[1] : node.inputs[0]) ?? "");
     }
     const head = node && headOf(graph, makers, node);
     if (head) return { ...head, after: [...head.after, ...after] };
@@ -172,22 +181,35 @@ function findHead(graph: Graph): Head {
   throw new IsonormError(
     "ISO_MODEL_UNSUITABLE",
     `the model has no classifier to replace: no output comes from a Gemm, MatMul or 1x1 convolution with a stored weight (${met.join("; ")})`,
-    "Name the node to replace, or export the model so that it ends in its linear classifier",
+    "Name the node to replace (--head-node) or, where the model gives features, the node that makes them: a classifier is put behind it",
   );
 }
 
-function headAt(graph: Graph, name: string): Head {
+/** Concat(1 - p, p), as scikit-learn's exporter gives the probabilities of two classes. */
+function bothProbabilities(graph: Graph, makers: ReadonlyMap<string, Node>, { op, inputs }: Node): boolean {
+  if (op !== "Concat" || inputs.length !== 2) return false;
+  const other = makers.get(inputs[0]!);
+  return other?.op === "Sub" && other.inputs[1] === inputs[1] && graph.initializers.has(other.inputs[0]!);
+}
+
+function headAt(graph: Graph, name: string, shapeOf: ReplaceClassifierOptions["shapeOf"]): Head {
   const makers = producers(graph);
   const node = graph.nodes.find((candidate) => candidate.name === name);
   const head = node && headOf(graph, makers, node);
   if (head) return head;
-  throw new IsonormError(
-    "ISO_MODEL_UNSUITABLE",
-    node
-      ? `node ${nodeLabel(node)} is not a Gemm, MatMul or 1x1 convolution with a stored weight`
-      : `the model has no node named "${name}"`,
-    "Name the node that computes the logits",
-  );
+  const shape = node && shapeOf?.(node.outputs[0] ?? "");
+  if (!node || !shape || shape.length < 2)
+    throw new IsonormError(
+      "ISO_MODEL_UNSUITABLE",
+      node
+        ? `node ${nodeLabel(node)} is not a Gemm, MatMul or 1x1 convolution with a stored weight` +
+            (shape ? `, and its output [${shape.join(", ")}] is no row of features for each example` : "")
+        : `the model has no node named "${name}"`,
+      "Name the node that computes the logits, or the features",
+    );
+  const features = shape.slice(1).reduce((product, size) => product * size, 1);
+  const bring = shape.length === 2 ? [] : (["Flatten"] as const);
+  return { node, x: node.outputs[0]!, bring, features, weight: undefined, bias: false, after: [] };
 }
 
 function headOf(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node): Head | undefined {
@@ -224,7 +246,7 @@ function convolutionalHead(graph: Graph, makers: ReadonlyMap<string, Node>, node
     x,
     bring: atOnePosition ? ["Flatten"] : ["GlobalAveragePool", "Flatten"],
     weight: { ...stored, shape: stored.shape.slice(0, 2) },
-    weightName,
+    features: stored.shape[1]!,
     bias: (bias ?? "") !== "",
     after,
   };
@@ -250,7 +272,7 @@ function linearHead(graph: Graph, makers: ReadonlyMap<string, Node>, node: Node)
     x,
     bring: [],
     weight: transposed ? stored : transpose(stored),
-    weightName,
+    features: stored.shape[transposed ? 1 : 0]!,
     bias,
   });
   if (product.op === "ScaleInvariantLinear" && product.domain === "isonorm") return head(true, false);
@@ -300,8 +322,12 @@ function describe(report: Omit<ClassifierReport, "description">): ClassifierRepo
   const dropped = [...(report.droppedBias ? ["its bias"] : []), ...report.droppedOperators];
   const outputs =
     report.droppedOutputs.length === 0 ? "" : `; output ${report.droppedOutputs.join(", ")} gives way to ${outputName}`;
+  const place =
+    report.previousClasses === 0
+      ? `put behind ${report.replaced} (${report.features} features)`
+      : `replaced ${report.replaced} (${report.features} features, ${report.previousClasses} classes) by`;
   const description =
-    `replaced ${report.replaced} (${report.features} features, ${report.previousClasses} classes) by a scale-invariant linear layer ` +
+    `${place} a scale-invariant linear layer ` +
     `with ${report.classes} classes and scale ${Number(report.scale.toPrecision(4))}, ` +
     `${report.keptWeight ? "keeping its weight" : "with a fresh weight"}` +
     `${dropped.length === 0 ? "" : `; dropped ${dropped.join(", ")}`}${outputs}`;
