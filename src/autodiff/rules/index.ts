@@ -3,6 +3,7 @@ import "./dropout.js";
 import "./einsum.js";
 import "./elementwise.js";
 import "./indexing.js";
+import "./gridSample.js";
 import "./losses.js";
 import "./matmul.js";
 import "./pad.js";
