@@ -91,18 +91,34 @@ const scatters = (reduction: string, repeated: boolean): Record<string, Gradient
   },
 });
 
-describeGradients("scatters", { ...scatters("none", false), ...scatters("add", true) });
+/** Several updates of one place, among them two zeros in one place and one in another. */
+const withZeros = (reduction: string): Record<string, GradientCheck> => {
+  const updates = randomTensor([2, 4], { seed: 9, awayFrom: [0] });
+  for (const at of [0, 1, 3, 6]) updates.data[at] = 0;
+  return {
+    [`ScatterElements, reduction ${reduction}, updates of 0`]: {
+      inputs: [randomTensor([2, 3], { seed: 8 }), updates],
+      build: (b, [v, u]) =>
+        b.op("ScatterElements", [v, indices(b, [2, 4], [0, 0, 1, 1, 2, 2, 2, 0]), u], {
+          axis: int(1),
+          reduction: string(reduction),
+        }),
+    },
+  };
+};
+
+describeGradients("scatters", {
+  ...scatters("none", false),
+  ...scatters("add", true),
+  ...scatters("mul", false),
+  ...scatters("mul", true),
+  ...scatters("max", false),
+  ...scatters("max", true),
+  ...scatters("min", true),
+  ...withZeros("mul"),
+});
 
 describe("scatters", () => {
-  it("have no gradient for other reductions; the error names the node", async () => {
-    const check: GradientCheck = {
-      inputs: [x, randomTensor([1, 4, 2])],
-      build: (b, [v, updates]) =>
-        b.op("ScatterND", [v, indices(b, [1, 1], [0]), updates], { reduction: string("mul") }, { name: "scale" }),
-    };
-    await expect(checkGradient(check)).rejects.toThrow(/ScatterND \(node scale\): reduction is mul/);
-  });
-
   it("cannot add before opset 16, so GatherElements asks for it", async () => {
     const check: GradientCheck = {
       inputs: [x],

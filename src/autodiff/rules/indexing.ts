@@ -1,7 +1,9 @@
 import { attributeInt, attributeString, type GraphBuilder, type Value } from "../../graph/index.js";
 import { elementCount, int, type Node, string } from "../../onnx/types.js";
-import { zerosLike } from "../constantLike.js";
-import { type GradientRule, registerGradient } from "../registry.js";
+import { constantLike, zerosLike } from "../constantLike.js";
+import { throughComposition } from "../differentiate.js";
+import { type GradientContext, type GradientRule, registerGradient } from "../registry.js";
+import { equal, isZero } from "./comparison.js";
 import { embed } from "./embedding.js";
 import { constantNumbers, frontAxis, unsupported } from "./operands.js";
 
@@ -77,11 +79,7 @@ const GatherND: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy] 
   const indexed = batchAxes + indices!.shape.at(-1)!;
   const [leading, slice] = [x!.shape.slice(0, indexed), x!.shape.slice(indexed)];
   const [count, size, width] = [elementCount(indices!.shape.slice(0, -1)), elementCount(leading), elementCount(slice)];
-  const strides = leading.map((_, axis) => elementCount(leading.slice(axis + 1)));
-
-  const negative = b.op("Less", [indices, b.int64([0])]);
-  const front = b.where(negative, b.plus(indices!, b.int64(leading.slice(batchAxes))), indices!);
-  const within = b.sum(b.times(front, b.int64(strides.slice(batchAxes))), [-1], true);
+  const within = positions(b, indices!, leading.slice(batchAxes));
   // Positions run through the batches in order, the same number in each.
   const batches = elementCount(leading.slice(0, batchAxes));
   const starts = Array.from({ length: batches }, (_, batch) => batch * (size / batches));
@@ -90,24 +88,90 @@ const GatherND: GradientRule = ({ b, attributes, inputs: [x, indices], dy: [dy] 
 };
 
 /**
- * y = x with updates written at the indices (reduction none) or added there (add, since opset 16): dupdates is read from dy at the indices, and
- * dx = dy, with zeros where x was overwritten. Indices that repeat are only defined for add.
+ * y = x with updates u put at the indices:
+ *
+ *   none      y = u there: du is read from dy at the indices, dx = dy with zeros there
+ *   add       y = x + the u's of that place: du read from dy, dx = dy
+ *   mul       y = x times the u's of that place: see `multiplied`
+ *   max, min  y = the largest (smallest) of x and the u's of that place: dy goes to those that equal y, in equal parts, as for PyTorch's amax
+ *
+ * Indices that repeat are only defined where there is a reduction.
  */
-const ScatterElements: GradientRule = ({ b, node, attributes, inputs: [, indices, updates], dy: [dy], wants }) => {
+const ScatterElements: GradientRule = (context) => {
+  const { b, attributes, inputs, outputs, dy, wants } = context;
+  const [x, indices, updates] = inputs as [Value, Value, Value];
   const axis = int(attributeInt(attributes, "axis", 0));
-  const adds = addsUp(node);
-  const zeros = () => zerosLike(b, updates!.shape, dy!);
-  const dx = wants(0) ? (adds ? dy : b.op("ScatterElements", [dy, indices, zeros()], { axis })) : undefined;
-  return [dx, undefined, wants(2) ? b.op("GatherElements", [dy, indices], { axis }) : undefined];
+  const reduction = attributeString(attributes, "reduction", "none");
+  const read = (from: Value) => b.op("GatherElements", [from, indices], { axis });
+  const put = (on: Value, values: Value, by: string) =>
+    b.op("ScatterElements", [on, indices, values], { axis, reduction: string(by) });
+  if (reduction === "none" || reduction === "add") {
+    const zeros = () => zerosLike(b, updates.shape, dy[0]!);
+    const dx = () => (reduction === "add" ? dy[0]! : b.op("ScatterElements", [dy[0]!, indices, zeros()], { axis }));
+    return [wants(0) ? dx() : undefined, undefined, wants(2) ? read(dy[0]!) : undefined];
+  }
+  if (reduction === "mul") return multiplied(context, read, put);
+  const y = outputs[0]!;
+  const [xWins, uWins] = [b.cast(equal(b, x, y), x.dtype), b.cast(equal(b, updates, read(y)), x.dtype)];
+  const share = b.over(dy[0]!, put(xWins, uWins, "add"));
+  return [b.times(share, xWins), undefined, b.times(read(share), uWins)];
 };
 
-/** As ScatterElements, with whole slices. */
-const ScatterND: GradientRule = ({ b, node, inputs: [, indices, updates], dy: [dy], wants }) => {
-  const adds = addsUp(node);
-  const zeros = () => zerosLike(b, updates!.shape, dy!);
-  const dx = wants(0) ? (adds ? dy : b.op("ScatterND", [dy, indices, zeros()])) : undefined;
-  return [dx, undefined, wants(2) ? b.op("GatherND", [dy, indices]) : undefined];
+/**
+ * y = x p with p the product of the place's updates: dx = dy p, and du = dy x times the product of the others. That is 0 where another update of the place
+ * is 0, and else p / u, with 1 put for a zero in both.
+ */
+function multiplied(
+  { b, inputs, dy: [dy], wants }: GradientContext,
+  read: (from: Value) => Value,
+  put: (on: Value, values: Value, by: string) => Value,
+): readonly (Value | undefined)[] {
+  const [x, , updates] = inputs as [Value, Value, Value];
+  const ones = b.expand(constantLike(b, 1, x), x.shape);
+  const ofUpdates = () => {
+    const zeros = isZero(b, updates);
+    const counted = b.cast(zeros, x.dtype);
+    const filled = b.where(zeros, constantLike(b, 1, x), updates);
+    const others = b.over(read(put(ones, filled, "mul")), filled);
+    const otherZeros = b.minus(read(put(zerosLike(b, x.shape, x), counted, "add")), counted);
+    const product = b.where(isZero(b, otherZeros), others, constantLike(b, 0, x));
+    return b.times(read(b.times(dy!, x)), product);
+  };
+  return [
+    wants(0) ? b.times(dy!, put(ones, updates, "mul")) : undefined,
+    undefined,
+    wants(2) ? ofUpdates() : undefined,
+  ];
+}
+
+/** As ScatterElements, with whole slices; with a product or extremum, as ScatterElements of the slices as rows. */
+const ScatterND: GradientRule = ({ b, attributes, inputs, dy, wants }) => {
+  const [x, indices, updates] = inputs as [Value, Value, Value];
+  const reduction = attributeString(attributes, "reduction", "none");
+  if (reduction === "none" || reduction === "add") {
+    const zeros = () => zerosLike(b, updates.shape, dy[0]!);
+    const dx = () => (reduction === "add" ? dy[0]! : b.op("ScatterND", [dy[0]!, indices, zeros()]));
+    return [wants(0) ? dx() : undefined, undefined, wants(2) ? b.op("GatherND", [dy[0]!, indices]) : undefined];
+  }
+  const indexed = indices.shape.at(-1)!;
+  const [size, width] = [elementCount(x.shape.slice(0, indexed)), elementCount(x.shape.slice(indexed))];
+  const count = elementCount(indices.shape.slice(0, -1));
+  const asRows = () => {
+    const rows = b.expand(b.reshape(positions(b, indices, x.shape.slice(0, indexed)), [count, 1]), [count, width]);
+    const [from, values] = [b.reshape(x, [size, width]), b.reshape(updates, [count, width])];
+    const y = b.op("ScatterElements", [from, rows, values], { axis: int(0), reduction: string(reduction) });
+    return [b.reshape(y, x.shape)];
+  };
+  const [dx, du] = throughComposition(b, asRows, dy, [x, updates]);
+  return [wants(0) ? dx : undefined, undefined, wants(2) ? du : undefined];
 };
+
+/** [..., axes] to [...]: positions in those axes as one number, position times strides. */
+function positions(b: GraphBuilder, indices: Value, axes: readonly number[]): Value {
+  const strides = axes.map((_, axis) => elementCount(axes.slice(axis + 1)));
+  const front = b.where(b.op("Less", [indices, b.int64([0])]), b.plus(indices, b.int64(axes)), indices);
+  return b.sum(b.times(front, b.int64(strides)), [-1], false);
+}
 
 /** The k largest elements along an axis, read at places that differ: dy goes back there, zeros to the others. */
 const TopK: GradientRule = ({ b, attributes, inputs: [x], outputs: [, indices], dy: [dy] }) => {
@@ -135,12 +199,6 @@ const OneHot: GradientRule = ({ b, attributes, inputs: [indices, depth, values],
 const ReverseSequence: GradientRule = ({ b, attributes, inputs: [, lengths], dy: [dy] }) => [
   b.op("ReverseSequence", [dy!, lengths], attributes),
 ];
-
-function addsUp(node: Node): boolean {
-  const reduction = attributeString(node.attributes, "reduction", "none");
-  if (reduction === "none" || reduction === "add") return reduction === "add";
-  throw unsupported(node, `reduction is ${reduction}`, "Use reduction none or add");
-}
 
 function requireAdding(node: Node, opset: number): void {
   if (opset < 16)
