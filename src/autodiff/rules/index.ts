@@ -1,4 +1,5 @@
 import "./activation.js";
+import "./determinant.js";
 import "./dropout.js";
 import "./einsum.js";
 import "./elementwise.js";
@@ -10,6 +11,7 @@ import "./pad.js";
 import "./recurrent.js";
 import "./reductions.js";
 import "./shape.js";
+import "./signal.js";
 import "./resizing.js";
 import "./softmax.js";
 import "./trigonometry.js";
