@@ -10,7 +10,8 @@ import { type GradientContext, gradientRule } from "./registry.js";
  * Walks the forward nodes from the last to the first. Each value's adjoint is the sum of what the rules of its consumers give for it;
  * when a node is reached, the adjoints of its outputs are complete, because every consumer comes later in the graph.
  * A node takes part when its output depends on some w and the loss depends on its output. Only floating-point values carry a
- * dependence: what passes through integers or booleans (shapes, indices, comparisons) is locally constant.
+ * dependence: what passes through integers or booleans (shapes, indices, comparisons) is locally constant. Quantised numbers are the exception:
+ * QuantizeLinear's result stands for real numbers, rounded, and what reads it must have a rule or be refused by name (see `rules/quantization.ts`).
  *
  * Names of the nodes added begin with `gradient/` and the name of the node whose gradient they compute.
  *
@@ -113,23 +114,42 @@ function gradientsOf(context: GradientContext, missing: IsonormError[]): readonl
     if (!(error instanceof IsonormError) || error.code !== "ISO_AUTODIFF_NO_RULE") throw error;
     missing.push(error);
   }
-  return inputs.map((value, index) => (value && context.wants(index) ? zerosLike(b, value.shape, value) : undefined));
+  return inputs.map((value, index) =>
+    value && context.wants(index)
+      ? zerosLike(b, value.shape, floatingPoint.has(value.dtype) ? value : b.scalar(0))
+      : undefined,
+  );
 }
 
 const floatingPoint: ReadonlySet<string> = new Set(["float32", "float64", "float16", "bfloat16"]);
 
-/** Names of the floating-point values that depend on some value of `roots`, the roots themselves included. */
+const quantizers: ReadonlySet<string> = new Set(["QuantizeLinear", "DynamicQuantizeLinear"]);
+
+/** Shapes, indices and comparisons, which numbers on their way through a quantised network never are. */
+const neverQuantized: ReadonlySet<string> = new Set(["int64", "bool", "string"]);
+
+/**
+ * Names of the floating-point values that depend on some value of `roots`, the roots themselves included, and of the quantised ones, from a quantiser on
+ * through whatever else reads integers.
+ */
 function dependents(b: GraphBuilder, nodes: readonly Node[], roots: readonly Value[]): Set<string> {
   const names = new Set(roots.map((root) => root.name));
-  for (const node of nodes)
-    if (node.inputs.some((name) => names.has(name)))
-      for (const name of node.outputs) if (floatingPoint.has(b.value(name).dtype)) names.add(name);
+  for (const node of nodes) {
+    const read = node.inputs.filter((name) => names.has(name));
+    if (read.length === 0) continue;
+    const quantized = quantizers.has(node.op) || read.some((name) => !floatingPoint.has(b.value(name).dtype));
+    for (const name of node.outputs) {
+      const { dtype } = b.value(name);
+      if (floatingPoint.has(dtype) || (quantized && !neverQuantized.has(dtype))) names.add(name);
+    }
+  }
   return names;
 }
 
 /** A gradient of another type than its value's is a mistake in the rule; without this check it would surface far away. */
 function expectType(node: Node, index: number, gradient: Value, value: Value): void {
-  if (gradient.dtype === value.dtype && sameShape(gradient.shape, value.shape)) return;
+  const dtypeFits = gradient.dtype === value.dtype || !floatingPoint.has(value.dtype);
+  if (dtypeFits && sameShape(gradient.shape, value.shape)) return;
   throw new IsonormError(
     "ISO_INTERNAL",
     `the gradient rule of ${operatorKey(node.op, node.domain)} (node ${node.name}) gives ${gradient.dtype} [${gradient.shape}] ` +

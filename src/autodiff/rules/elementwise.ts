@@ -124,8 +124,8 @@ const Where: GradientRule = ({ b, inputs: [condition, x, z], dy: [dy], wants }) 
 /** y = x: dx = dy. */
 const Identity: GradientRule = ({ dy: [dy] }) => [dy];
 
-/** Between floating-point types: dx = dy in x's type. */
-const cast: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [b.cast(dy!, x!.dtype)];
+/** Between floating-point types: dx = dy in x's type; dy as it is for a quantised number, whose gradient is a real one (see quantization.ts). */
+const cast: GradientRule = ({ b, inputs: [x], dy: [dy] }) => [x!.dtype.includes("float") ? b.cast(dy!, x!.dtype) : dy];
 
 /** y = a - b q with q = trunc(a / b), which is flat: da = dy, db = -dy q, q = (a - y) / b. */
 const Mod: GradientRule = ({ b, inputs: [a, c], outputs: [y], dy: [dy], wants }) => [

@@ -8,6 +8,7 @@ import "./gridSample.js";
 import "./losses.js";
 import "./matmul.js";
 import "./pad.js";
+import "./quantization.js";
 import "./recurrent.js";
 import "./reductions.js";
 import "./shape.js";
