@@ -56,6 +56,18 @@ describeGradients("attention and skips, written out", {
   "Attention, causal": writtenOut("Attention", "", qkv, { ...heads, is_causal: int(1) }),
   "Attention where keys are hidden": writtenOut("Attention", "", [...qkv, seen(3, 3)], heads),
   "Attention with a bias that is trained": writtenOut("Attention", "", [...qkv, x(4, 2, 2, 3, 3)], heads),
+  "Attention of four query heads on two key heads, with a soft cap": writtenOut(
+    "Attention",
+    "",
+    [x(1, 2, 3, 8), x(2, 2, 3, 4), x(3, 2, 3, 6)],
+    { q_num_heads: int(4), kv_num_heads: int(2), softcap: float(1.5) },
+  ),
+  "com.microsoft:MultiHeadAttention with the projections' bias": writtenOut(
+    "MultiHeadAttention",
+    "com.microsoft",
+    [...qkv, x(12, 14)],
+    { num_heads: int(2) },
+  ),
   "com.microsoft:Attention": writtenOut("Attention", "com.microsoft", [x(5, 2, 3, 4), x(6, 4, 12), x(7, 12)], {
     num_heads: int(2),
   }),

@@ -13,14 +13,27 @@ interface Scores {
   readonly causal: boolean;
   /** 1 / sqrt(D) by default. */
   readonly scale?: number | undefined;
+  /** Where given, scores x are bent to softcap tanh(x / softcap). */
+  readonly softcap?: number | undefined;
 }
 
 /** softmax(scale q k' + bias) v for q [B, N, S, D], k [B, N, T, D], v [B, N, T, V]; causal hides the keys after the query. */
-function attend(c: Composition, q: string, k: string, v: string, { bias, visible, causal, scale }: Scores, y?: string) {
+function attend(
+  c: Composition,
+  q: string,
+  k: string,
+  v: string,
+  { bias, visible, causal, scale, softcap }: Scores,
+  y?: string,
+) {
   const raw = c.op("MatMul", [q, c.op("Transpose", [k], { perm: ints([0, 1, 3, 2]) })]);
   const size = () => c.op("CastLike", [c.op("Shape", [q], { start: int(-1) }), q]);
   let scores =
     scale === undefined ? c.op("Div", [raw, c.op("Sqrt", [size()])]) : c.op("Mul", [raw, c.scalar("scale", scale)]);
+  if (softcap !== undefined) {
+    const cap = c.scalar("softcap", softcap);
+    scores = c.op("Mul", [c.op("Tanh", [c.op("Div", [scores, cap])]), cap]);
+  }
   if (bias) scores = c.op("Add", [scores, bias]);
   if (visible) scores = c.op("Where", [visible, scores, c.scalar("hidden", Number.NEGATIVE_INFINITY)]);
   if (causal) {
@@ -53,45 +66,85 @@ function join(c: Composition, x: string, y: string): string {
 }
 
 /**
- * Attention of operator set 23: q, k and v with three axes and the numbers of heads as attributes, or with four. Past keys, a soft cap, more
- * query than key heads and outputs but the first are left as they are.
+ * [B, K, T, D] to [B, K times, T, D]: each key head beside itself, so that the first `times` query heads see the first key head (grouped-query attention, Ainslie
+ * et al. 2023).
+ */
+function repeated(c: Composition, x: string, times: number): string {
+  if (times === 1) return x;
+  const many = c.op("Expand", [
+    c.op("Unsqueeze", [x, c.integers("axis", [2])]),
+    c.integers("times", [1, 1, times, 1, 1]),
+  ]);
+  const shape = (start: number, end: number) => c.op("Shape", [x], { start: int(start), end: int(end) });
+  return c.op("Reshape", [many, c.op("Concat", [shape(0, 1), c.integers("all", [-1]), shape(2, 4)], { axis: int(0) })]);
+}
+
+/**
+ * Attention of operator set 23: q, k and v with three axes and the numbers of heads as attributes, or with four. Past keys and outputs but the first are
+ * left as they are.
  */
 export const onnxAttention: Rule = (node, surroundings) => {
   const { attributes } = node;
   const [q, k, v, mask, ...past] = node.inputs as [string, string, string, string?, ...string[]];
   const heads = attributeInt(attributes, "q_num_heads");
-  const same =
-    heads === undefined ? matchingHeads(surroundings, q, k) : attributeInt(attributes, "kv_num_heads") === heads;
+  const times =
+    heads === undefined
+      ? queriesForEachKey(surroundings, q, k)
+      : heads / attributeInt(attributes, "kv_num_heads", heads);
   const type = mask ? surroundings.typeOf(mask).dtype : undefined;
-  if (!same || past.some(Boolean) || node.outputs.slice(1).some(Boolean)) return undefined;
-  if ((mask && !type) || attributeFloat(attributes, "softcap", 0) !== 0) return undefined;
+  if (!Number.isInteger(times) || past.some(Boolean) || node.outputs.slice(1).some(Boolean)) return undefined;
+  if (mask && !type) return undefined;
+  const softcap = attributeFloat(attributes, "softcap", 0);
   const settings: Scores = {
     bias: type === "bool" ? undefined : mask,
     visible: type === "bool" ? mask : undefined,
     causal: attributeInt(attributes, "is_causal", 0) !== 0,
     scale: attributeFloat(attributes, "scale"),
+    softcap: softcap === 0 ? undefined : softcap,
   };
   const c = new Composition(node, surroundings);
-  if (heads === undefined) attend(c, q, k, v, settings, node.outputs[0]);
-  else join(c, attend(c, split(c, q, heads), split(c, k, heads), split(c, v, heads), settings), node.outputs[0]!);
+  if (heads === undefined) {
+    const [keys, values] = [repeated(c, k, times), repeated(c, v, times)];
+    attend(c, q, keys, values, settings, node.outputs[0]);
+  } else {
+    const [keys, values] = [k, v].map((x) => repeated(c, split(c, x, heads / times), times)) as [string, string];
+    join(c, attend(c, split(c, q, heads), keys, values, settings), node.outputs[0]!);
+  }
   return c.nodes;
 };
 
-/** As many heads, or one key head for all; where the file does not say, a product of other numbers is refused by its shapes. */
-function matchingHeads(surroundings: Surroundings, q: string, k: string): boolean {
+/** Query heads for each key head; one key head serves all as it is. Where the file does not say, a product of other numbers is refused by its shapes. */
+function queriesForEachKey(surroundings: Surroundings, q: string, k: string): number {
   const [ofQuery, ofKey] = [q, k].map((name) => surroundings.typeOf(name).shape?.[1]);
-  return typeof ofQuery !== "number" || typeof ofKey !== "number" || ofQuery === ofKey || ofKey === 1;
+  return typeof ofQuery !== "number" || typeof ofKey !== "number" || ofKey === 1 ? 1 : ofQuery / ofKey;
 }
 
-/** MultiHeadAttention of query [B, S, N D], key [B, T, N D] and value [B, T, N V], with an attention bias and no other optional input. */
+/**
+ * MultiHeadAttention of query [B, S, N D], key [B, T, N D] and value [B, T, N V], with a bias of the three projections in one row [N D + N D + N V], and
+ * an attention bias or a mask [B, T] of ones and zeros, as below.
+ */
 const multiHeadAttention: Rule = (node, surroundings) => {
   const [q, k, v, bias, padding, attentionBias, ...past] = node.inputs as [string, string?, string?, ...string[]];
   const separate = [q, k, v].every((name) => name && surroundings.typeOf(name).shape?.length === 3);
-  if (!separate || bias || padding || past.some(Boolean) || node.outputs.slice(1).some(Boolean)) return undefined;
+  const sizes = [q, q, v].map((name) => (name ? surroundings.typeOf(name).shape?.at(-1) : undefined));
+  const known = sizes.every((size) => typeof size === "number");
+  const masked = padding ? surroundings.typeOf(padding).shape?.length === 2 && !attentionBias : true;
+  if (!separate || (bias && !known) || !masked || past.some(Boolean) || node.outputs.slice(1).some(Boolean))
+    return undefined;
   const heads = attributeInt(node.attributes, "num_heads", 1);
   const c = new Composition(node, surroundings);
-  const settings = fusedSettings(node, attentionBias);
-  join(c, attend(c, split(c, q, heads), split(c, k!, heads), split(c, v!, heads), settings), node.outputs[0]!);
+  const settings = fusedSettings(node, padding ? maskBias(c, padding, q) : attentionBias);
+  const biases = bias
+    ? c.several("Split", [bias, c.integers("sizes", sizes.map(Number))], { axis: int(0) }, [
+        undefined,
+        undefined,
+        undefined,
+      ])
+    : [];
+  const [queries, keys, values] = [q, k!, v!].map((x, index) =>
+    split(c, biases[index] ? c.op("Add", [x, biases[index]]) : x, heads),
+  ) as [string, string, string];
+  join(c, attend(c, queries, keys, values, settings), node.outputs[0]!);
   return c.nodes;
 };
 

@@ -123,6 +123,16 @@ const cases: readonly Case[] = [
     inputs: [[2, 3, 8], [2, 5, 8], [2, 5, 8], undefined, undefined, [2, 2, 3, 5]],
     attributes: { ...heads, scale: float(0.3) },
   },
+  {
+    op: "MultiHeadAttention",
+    inputs: [[2, 3, 8], [2, 5, 8], [2, 5, 4], [20]],
+    attributes: heads,
+  },
+  {
+    op: "MultiHeadAttention",
+    inputs: [[2, 3, 8], [2, 5, 8], [2, 5, 8], undefined, mask([2, 5], "int32")],
+    attributes: heads,
+  },
   { op: "Attention", inputs: [[2, 3, 4], [4, 24], [24]], attributes: heads },
   { op: "Attention", inputs: [[2, 3, 4], [4, 24], [24], mask([2, 3], "int32")], attributes: heads },
   { op: "Attention", inputs: [[2, 3, 4], [4, 24], [24]], attributes: { ...heads, unidirectional: int(1) } },
@@ -179,6 +189,40 @@ const cases: readonly Case[] = [
     domain: "",
     opset: 23,
     inputs: [
+      [2, 3, 24],
+      [2, 5, 8],
+      [2, 5, 4],
+    ],
+    attributes: { q_num_heads: int(6), kv_num_heads: int(2) },
+  },
+  {
+    op: "Attention",
+    domain: "",
+    opset: 23,
+    inputs: [
+      [2, 6, 3, 4],
+      [2, 2, 5, 4],
+      [2, 2, 5, 3],
+    ],
+    attributes: { softcap: float(0.7) },
+  },
+  {
+    op: "Attention",
+    domain: "",
+    opset: 23,
+    inputs: [
+      [2, 3, 8],
+      [2, 5, 8],
+      [2, 5, 8],
+      [3, 5],
+    ],
+    attributes: { ...onnxHeads, softcap: float(0.7) },
+  },
+  {
+    op: "Attention",
+    domain: "",
+    opset: 23,
+    inputs: [
       [2, 3, 8],
       [2, 5, 8],
       [2, 5, 8],
@@ -229,31 +273,12 @@ describe("a fused node of a form without a rule stays:", () => {
       { op: "Attention", inputs: [[2, 3, 4], [4, 24], [24], undefined, [2, 2, 2, 1, 4]], attributes: heads },
     ],
     [
-      "a soft cap",
+      "past keys of operator set 23",
       {
         op: "Attention",
         domain: "",
         opset: 23,
-        inputs: [
-          [2, 3, 8],
-          [2, 5, 8],
-          [2, 5, 8],
-        ],
-        attributes: { ...onnxHeads, softcap: float(2) },
-      },
-    ],
-    [
-      "more query than key heads",
-      {
-        op: "Attention",
-        domain: "",
-        opset: 23,
-        inputs: [
-          [2, 3, 8],
-          [2, 5, 4],
-          [2, 5, 4],
-        ],
-        attributes: { q_num_heads: int(2), kv_num_heads: int(1) },
+        inputs: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4], undefined, [2, 2, 1, 4], [2, 2, 1, 4]],
       },
     ],
   ];
