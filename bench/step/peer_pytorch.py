@@ -113,7 +113,7 @@ def step():
 
 
 step()
-print("ready", flush=True)
+print("{}", flush=True)
 for line in sys.stdin:
     _, count = line.split()
     print(json.dumps([step() for _ in range(int(count))]), flush=True)

@@ -1,21 +1,28 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { inputStatistics, makeDataset, Random } from "../../src/data/core.js";
-import { GraphBuilder } from "../../src/graph/index.js";
+import { preprocessedShape } from "../../src/classifier/index.js";
+import { type Dataset, inputStatistics, makeDataset, Random } from "../../src/data/core.js";
 import { encode, type Graph } from "../../src/onnx/index.js";
 import { type PreparedTraining, prepareTraining } from "../../src/run/prepare.js";
-import { parseTrainSettings, StepRunner } from "../../src/train/index.js";
+import { parseTrainSettings, StepRunner, type TrainSettings } from "../../src/train/index.js";
+import { trainingOperations } from "./cost.js";
 import type { Workload } from "./workloads.js";
 
 /** A workload ready to take steps. */
 export interface OpenWorkload {
-  /** Seconds from the settings to the first step. */
+  /** Seconds from the settings to a session that can run: model, gradients, lowering, ONNX Runtime's own preparation; validation's session too. */
   readonly compileSeconds: number;
   /** Nodes of the compiled step. */
   readonly nodes: number;
+  /** Floating-point operations of a step, see `trainingOperations`. */
+  readonly operations: number;
   /** The network that is trained, in inference form. */
   readonly model: Graph;
-  /** Milliseconds of one training step. */
-  step(): Promise<number>;
+  /**
+   * One training step, always on the same batch: its milliseconds, and the loss before it.
+   *
+   * @param rate - learning rate of the plain step
+   */
+  step(rate?: number): Promise<{ milliseconds: number; loss: number }>;
   release(): Promise<void>;
 }
 
@@ -27,10 +34,43 @@ export interface OpenOptions {
 }
 
 export async function openWorkload(
-  { settings, input, batch, classes }: Workload,
+  workload: Workload,
   threads: number,
   { plain = false, profilePrefix }: OpenOptions = {},
 ): Promise<OpenWorkload> {
+  const data = makeData(workload);
+  const started = performance.now();
+  const prepared = await prepareWorkload(workload, data, threads, plain);
+  const runner = await (profilePrefix ? profiledRunner(prepared, threads, profilePrefix) : prepared.createRunner());
+  const compileSeconds = (performance.now() - started) / 1000;
+  const { batches, elr, lr } = prepared.plan;
+  const { records, targets } = batches.batch(0, 0);
+  const scalars = { elr, lr, ...prepared.step.scalars(0) };
+  const masks = prepared.step.masks(0);
+  const { model } = prepared.part;
+  return {
+    compileSeconds,
+    nodes: prepared.step.graph.nodes.length,
+    operations: trainingOperations(
+      model,
+      [workload.batch, ...preprocessedShape(workload.input, prepared.network.statistics)],
+      prepared.network.trained,
+    ),
+    model: model.graph,
+    async step(rate = lr) {
+      const before = performance.now();
+      const { finite, loss } = await runner.run(records, targets, { ...scalars, lr: rate }, masks);
+      if (!finite) throw new Error("a step was not finite");
+      return { milliseconds: performance.now() - before, loss };
+    },
+    async release() {
+      await Promise.all([runner.release(), prepared.plan.evaluator.release()]);
+    },
+  };
+}
+
+/** Two batches of noise, the same in every process. */
+export function makeData({ input, batch, classes }: Workload): Dataset {
   const random = new Random("bench");
   const size = 2 * batch;
   const length =
@@ -41,15 +81,16 @@ export async function openWorkload(
     input.kind === "image"
       ? Uint8Array.from({ length: size * length }, () => random.int(256))
       : Float32Array.from({ length: size * length }, () => random.normal());
-  const data = makeDataset({
+  return makeDataset({
     records,
     labels: Array.from({ length: size }, (_, example) => example % classes),
     classes: Array.from({ length: classes }, (_, label) => String(label)),
     input,
   });
-  const splits = { train: data, validation: data, test: undefined, hash: "", warnings: [] };
-  const started = performance.now();
-  const parsed = parseTrainSettings({
+}
+
+export function settingsOf({ settings, batch }: Workload, plain: boolean): TrainSettings {
+  return parseTrainSettings({
     ...settings,
     batchSize: batch,
     epochs: 1,
@@ -59,29 +100,16 @@ export async function openWorkload(
     lr: 1e-4,
     ...(plain ? { fixedNorm: "none" } : {}),
   });
-  const prepared = await prepareTraining(splits, inputStatistics(data), parsed, threads);
-  const runner = await (profilePrefix ? profiledRunner(prepared, threads, profilePrefix) : prepared.createRunner());
-  const { batches, elr, lr } = prepared.plan;
-  const { records: rows, targets } = batches.batch(0, 0);
-  const scalars = { elr, lr, ...prepared.step.scalars(0) };
-  const masks = prepared.step.masks(0);
-  const step = async (): Promise<number> => {
-    const before = performance.now();
-    const { finite } = await runner.run(rows, targets, scalars, masks);
-    if (!finite) throw new Error("a step was not finite");
-    return performance.now() - before;
-  };
-  await step();
-  const compileSeconds = (performance.now() - started) / 1000;
-  return {
-    compileSeconds,
-    nodes: prepared.step.graph.nodes.length,
-    model: prepared.part.model.graph,
-    step,
-    async release() {
-      await Promise.all([runner.release(), prepared.plan.evaluator.release()]);
-    },
-  };
+}
+
+export function prepareWorkload(
+  workload: Workload,
+  data: Dataset,
+  threads: number,
+  plain: boolean,
+): Promise<PreparedTraining> {
+  const splits = { train: data, validation: data, test: undefined, hash: "", warnings: [] };
+  return prepareTraining(splits, inputStatistics(data), settingsOf(workload, plain), threads);
 }
 
 async function profiledRunner(
@@ -97,29 +125,4 @@ async function profiledRunner(
     profileFilePrefix,
   });
   return new StepRunner({ session, Tensor }, step, new Map());
-}
-
-/** GFLOP/s of a 2048^3 float32 matrix product: what the machine can do at best. */
-export async function measureCeiling(threads: number): Promise<number> {
-  const n = 2048;
-  const b = new GraphBuilder();
-  b.output("c", b.matMul(b.input("a", "float32", [n, n]), b.input("b", "float32", [n, n])));
-  const model = {
-    graph: b.finish("ceiling"),
-    irVersion: 10,
-    opsets: new Map([["", 21]]),
-    producerName: "isonorm",
-    producerVersion: "",
-    metadata: new Map<string, string>(),
-  };
-  const session = await InferenceSession.create(encode(model), { intraOpNumThreads: threads });
-  const matrix = new Tensor("float32", new Float32Array(n * n).fill(0.5), [n, n]);
-  const times: number[] = [];
-  for (let run = 0; run < 6; run++) {
-    const before = performance.now();
-    await session.run({ a: matrix, b: matrix });
-    times.push(performance.now() - before);
-  }
-  await session.release();
-  return (2 * n ** 3) / 1e6 / Math.min(...times);
 }

@@ -1,12 +1,15 @@
 import type { InputDescription } from "../../src/data/index.js";
+import { IsonormError } from "../../src/errors.js";
 
-/** One training step that is measured: a built-in model on made-up data. The same names stand in peer_pytorch.py. */
+/** One training step that is measured: a built-in model on made-up data. The same names stand in peer_pytorch.py and, as far as they can be trained there, in bench/peers. */
 export interface Workload {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>> & { readonly model: string };
   readonly input: InputDescription;
   readonly batch: number;
   readonly classes: number;
+  /** Left out unless it is named: too large for a machine of a few GiB. */
+  readonly onlyByName?: boolean;
 }
 
 const image = (side: number, channels: 1 | 3): InputDescription => ({
@@ -41,4 +44,22 @@ export const workloads: readonly Workload[] = [
     batch: 32,
     classes: 10,
   },
+  {
+    name: "resnet50",
+    settings: { model: "resnet50" },
+    input: image(224, 3),
+    batch: 32,
+    classes: 1000,
+    onlyByName: true,
+  },
 ];
+
+export function workloadOf(name: string): Workload {
+  const workload = workloads.find((one) => one.name === name);
+  if (workload) return workload;
+  throw new IsonormError(
+    "ISO_ARGUMENT",
+    `no workload is named ${name}`,
+    `Name one of ${workloads.map((one) => one.name).join(", ")}`,
+  );
+}

@@ -48,7 +48,7 @@ describe("the profile of a step", () => {
     ];
     const events = [...step(9000, 900, 20_000), ...step(100, 10, 120), ...step(300, 30, 350), ...step(200, 20, 250)];
     const profile = readProfile("convnet", events, network.graph);
-    expect(profile.milliseconds).toBeCloseTo(0.25);
+    expect(profile.milliseconds).toBeCloseTo(0.24);
     expect(profile.betweenNodes).toBeCloseTo(0.02);
     const [layer] = shares(profile, (node) => node.layer);
     expect(layer).toMatchObject({ key: "stage1.layer1.conv", nodes: 2, byPhase: { forward: 0.2, update: 0.02 } });

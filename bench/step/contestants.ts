@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { IsonormError } from "../../src/errors.js";
+import type { Workload } from "./workloads.js";
+
+/** Whoever takes steps in turn with others, in a process of its own. */
+export interface Contestant {
+  readonly name: string;
+  /** What the process says of itself. */
+  readonly description: Readonly<Record<string, number>>;
+  /** Milliseconds of each of so many steps. */
+  steps(count: number): Promise<readonly number[]>;
+  /** Losses before each of so many steps with that learning rate. */
+  losses(count: number, rate: number): Promise<readonly number[]>;
+  /** Ends the process; its peak resident memory in bytes. */
+  end(): Promise<number>;
+}
+
+export const peers = ["pytorch", "tfjs", "jaxjs"] as const;
+export type Peer = (typeof peers)[number];
+
+const peersFolder = `${import.meta.dirname}/../peers`;
+
+/** `method`: the step as isonorm takes it; `plain`: with the plain optimizer step; `ceiling`: a matrix product. */
+export function startOwn(
+  kind: "method" | "plain" | "ceiling",
+  workload: Workload,
+  threads: number,
+): Promise<Contestant> {
+  const script = `${import.meta.dirname}/contender.ts`;
+  return start(kind, process.execPath, [...process.execArgv, script, kind, workload.name, String(threads)]);
+}
+
+/** @param trainingFile - see `writeTrainingFile`; PyTorch draws weights of its own */
+export async function startPeer(
+  peer: Peer,
+  workload: Workload,
+  threads: number,
+  trainingFile: string,
+): Promise<readonly Contestant[]> {
+  if (peer === "pytorch") {
+    const script = `${import.meta.dirname}/peer_pytorch.py`;
+    const python = process.env.PYTHON ?? "/usr/bin/python3";
+    const layouts = workload.input.kind === "image" ? ["nchw", "channels_last"] : ["nchw"];
+    return Promise.all(
+      layouts.map((layout) =>
+        start(`PyTorch ${layout}`, python, ["-W", "ignore", script, workload.name, layout, String(threads)]),
+      ),
+    );
+  }
+  if (!existsSync(`${peersFolder}/node_modules`))
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `the peer ${peerNames[peer]} is not installed`,
+      "Run npm ci --prefix bench/peers",
+    );
+  const args = [...process.execArgv, `${peersFolder}/${peer}.ts`, workload.name, trainingFile];
+  return [await start(peerNames[peer], process.execPath, args)];
+}
+
+const peerNames = { tfjs: "TensorFlow.js", jaxjs: "jax-js" } as const;
+
+async function start(name: string, command: string, args: readonly string[]): Promise<Contestant> {
+  const child: ChildProcess = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const next = async <T>(): Promise<T> => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${name} ended early: ${command} ${args.join(" ")}`);
+    return JSON.parse(value as string) as T;
+  };
+  const ask = async <T>(line: string): Promise<T> => {
+    child.stdin!.write(`${line}\n`);
+    return next();
+  };
+  return {
+    name,
+    description: await next(),
+    steps: (count) => ask(`steps ${count}`),
+    losses: (count, rate) => ask(`losses ${count} ${rate}`),
+    async end() {
+      child.stdin!.end();
+      return (await next<{ peakMemoryBytes: number }>()).peakMemoryBytes;
+    },
+  };
+}
