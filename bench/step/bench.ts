@@ -19,7 +19,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { IsonormError } from "../../src/errors.js";
 import { compileTimes, compileTimesAsText } from "./compileTimes.js";
-import { type Peer, peers } from "./contestants.js";
+import { type Peer, peers, trains } from "./contestants.js";
 import { measure, type Row } from "./measure.js";
 import { profileWorkload } from "./profile.js";
 import { printProfile, profileSummary } from "./profileTables.js";
@@ -49,7 +49,7 @@ function chosenPeer(): Peer | undefined {
 }
 
 async function main(): Promise<void> {
-  const standard = workloads.filter(({ onlyByName }) => !onlyByName).map(({ name }) => name);
+  const peer = chosenPeer();
   const print = (value: object, text: () => string): void => console.log(options.json ? JSON.stringify(value) : text());
   if (options.compile) {
     for (const name of names.length > 0 ? names : ["resnet50"]) {
@@ -58,7 +58,8 @@ async function main(): Promise<void> {
     }
     return;
   }
-  const chosen = (names.length > 0 ? names : standard).map(workloadOf);
+  const standard = workloads.filter((one) => !one.onlyByName && (!peer || trains(peer, one)));
+  const chosen = names.length > 0 ? names.map(workloadOf) : standard;
   if (options.profile) {
     for (const workload of chosen) {
       const profile = await profileWorkload(workload, threads, rounds);
@@ -66,7 +67,6 @@ async function main(): Promise<void> {
     }
     return;
   }
-  const peer = chosenPeer();
   const rows: Row[] = [];
   for (const workload of chosen) {
     const row = await measure(workload, { threads, rounds, method: options.method, ...(peer ? { peer } : {}) });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { IsonormError } from "../../src/errors.js";
+import { networks } from "../peers/networks.js";
 import type { Workload } from "./workloads.js";
 
 /** Whoever takes steps in turn with others, in a process of its own. */
@@ -19,6 +20,9 @@ export interface Contestant {
 
 export const peers = ["pytorch", "tfjs", "jaxjs"] as const;
 export type Peer = (typeof peers)[number];
+
+/** Whether the peer's step is written for that workload. */
+export const trains = (peer: Peer, { name }: Workload): boolean => peer === "pytorch" || name in networks;
 
 const peersFolder = `${import.meta.dirname}/../peers`;
 
@@ -49,6 +53,12 @@ export async function startPeer(
       ),
     );
   }
+  if (!trains(peer, workload))
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `the workload ${workload.name} is not written for ${peerNames[peer]}`,
+      `Name one of ${Object.keys(networks).join(", ")}`,
+    );
   if (!existsSync(`${peersFolder}/node_modules`))
     throw new IsonormError(
       "ISO_ARGUMENT",

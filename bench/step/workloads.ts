@@ -1,7 +1,7 @@
 import type { InputDescription } from "../../src/data/index.js";
 import { IsonormError } from "../../src/errors.js";
 
-/** One training step that is measured: a built-in model on made-up data. The same names stand in peer_pytorch.py and, as far as they can be trained there, in bench/peers. */
+/** One training step that is measured: a built-in model on made-up data. The same names stand in peer_pytorch.py and, without those that take depthwise convolutions or attention, in bench/peers. */
 export interface Workload {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>> & { readonly model: string };
