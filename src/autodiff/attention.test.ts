@@ -68,6 +68,18 @@ describeGradients("attention and skips, written out", {
     [...qkv, x(12, 14)],
     { num_heads: int(2) },
   ),
+  RotaryEmbedding: writtenOut("RotaryEmbedding", "", [x(13, 2, 3, 5, 4), x(14, 2, 5, 2), x(15, 2, 5, 2)], {}),
+  "RotaryEmbedding of neighbours, of caches read by position": writtenOut(
+    "RotaryEmbedding",
+    "",
+    [
+      x(13, 2, 3, 8),
+      x(14, 6, 2),
+      x(15, 6, 2),
+      { dtype: "int64", shape: [2, 3], data: BigInt64Array.of(0n, 3n, 5n, 1n, 1n, 2n) },
+    ],
+    { num_heads: int(2), interleaved: int(1) },
+  ),
   "com.microsoft:Attention": writtenOut("Attention", "com.microsoft", [x(5, 2, 3, 4), x(6, 4, 12), x(7, 12)], {
     num_heads: int(2),
   }),

@@ -56,3 +56,14 @@ describeGradients(
   },
   "float32",
 );
+
+const affine = (align: number, ...size: number[]): GradientCheck => ({
+  inputs: [randomTensor([size[0]!, size.length - 2, size.length - 1], { seed: 6 })],
+  build: (b, [theta]) => b.op("AffineGrid", [theta, b.int64(size)], { align_corners: int(align) }),
+});
+
+describeGradients("AffineGrid", {
+  "of an image": affine(0, 2, 3, 4, 5),
+  "of an image, corners aligned": affine(1, 2, 3, 4, 5),
+  "of a volume": affine(0, 1, 2, 2, 3, 4),
+});

@@ -124,3 +124,29 @@ registerGradient("GridSample", (context) => {
     context.wants(index) ? value : undefined,
   );
 });
+
+/**
+ * AffineGrid: the point p = (x, y, 1) or (x, y, z, 1) of each place of the output, from -1 to 1, goes to theta p: y[n, i] = theta_n p_i, so
+ * dtheta_n = sum over i of dy[n, i] p_i'.
+ */
+registerGradient("AffineGrid", ({ b, attributes, inputs: [theta], dy: [dy] }) => {
+  const sizes = dy!.shape.slice(1, -1);
+  const count = elementCount(sizes);
+  const aligned = attributeInt(attributes, "align_corners", 0) !== 0;
+  const coordinate = (index: number, size: number): number => {
+    if (aligned) return size === 1 ? -1 : (2 * index) / (size - 1) - 1;
+    return (2 * index + 1) / size - 1;
+  };
+  const points = Array.from({ length: count }, (_, place) => [
+    ...sizes
+      .map((size, axis) => coordinate(Math.floor(place / elementCount(sizes.slice(axis + 1))) % size, size))
+      .reverse(),
+    1,
+  ]);
+  const p = b.constant(
+    { dtype: "float32", shape: [count, sizes.length + 1], data: Float32Array.from(points.flat()) },
+    "points",
+  );
+  const rows = b.transpose(b.reshape(dy!, [theta!.shape[0]!, count, sizes.length]), [0, 2, 1]);
+  return [b.matMul(rows, b.cast(p, dy!.dtype))];
+});

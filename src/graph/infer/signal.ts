@@ -72,6 +72,17 @@ registerInference("GridSample", (context) => {
   return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, ...grid.shape.slice(1, -1)] }];
 });
 
+/** theta [N, axes, axes + 1], size [N, C, o1, ...] -> [N, o1, ..., axes] */
+registerInference("AffineGrid", (context) => {
+  const theta = required(context, 0);
+  requireRank(context, theta, 3, "theta");
+  const size = constantIntegers(context, 1, "size")!;
+  const axes = size.length - 2;
+  if (theta.shape[0] !== size[0] || theta.shape[1] !== axes || theta.shape[2] !== axes + 1)
+    throw shapeError(context, `theta must have shape [${size[0]}, ${axes}, ${axes + 1}]`);
+  return [{ dtype: theta.dtype, shape: [size[0]!, ...size.slice(2), axes] }];
+});
+
 /** X [N, C, H, W], rois [R, 4] -> [R, C, output_height, output_width] */
 registerInference("RoiAlign", (context) => {
   const [x, rois] = [required(context, 0), required(context, 1)];

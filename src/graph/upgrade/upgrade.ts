@@ -4,6 +4,7 @@ import { attributeTensor } from "../attributes.js";
 import { fusedAttention, onnxAttention } from "./attention.js";
 import { fusedRules } from "./fused.js";
 import { currentOpset } from "./opset.js";
+import { rotaryEmbedding } from "./rotary.js";
 import { type Rule, rules, type Surroundings } from "./rules.js";
 
 /** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
@@ -79,6 +80,7 @@ class Upgrading implements Surroundings {
     if (node.domain === "com.microsoft") return fusedRules.get(node.op) ?? fusedAttention.get(node.op);
     if (node.domain !== "" && node.domain !== "ai.onnx") return undefined;
     if (node.op === "Attention") return onnxAttention;
+    if (node.op === "RotaryEmbedding") return rotaryEmbedding;
     const rule = rules.get(node.op);
     return rule && this.opset < rule.until ? rule.apply : undefined;
   }
