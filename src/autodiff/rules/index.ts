@@ -1,4 +1,5 @@
 import "./activation.js";
+import "./columns.js";
 import "./determinant.js";
 import "./dropout.js";
 import "./einsum.js";

@@ -22,7 +22,7 @@ describe("windows and spectra", () => {
   ]);
 });
 
-describe("GridSample, RoiAlign, Det", () => {
+describe("GridSample, AffineGrid, RoiAlign, Col2Im, Det", () => {
   agreesWithOrt([
     { op: "GridSample", opset: 16, inputs: [f32(2, 3, 5, 4), f32(2, 6, 7, 2)] },
     {
@@ -30,11 +30,16 @@ describe("GridSample, RoiAlign, Det", () => {
       inputs: [f32(2, 3, 8, 8), f32(5, 4), typed("int64", 5)],
       attributes: { output_height: 2, output_width: 3 },
     },
+    { op: "AffineGrid", inputs: [f32(2, 2, 3), i64(2, 3, 4, 5)] },
+    { op: "AffineGrid", inputs: [f32(1, 3, 4), i64(1, 2, 3, 4, 5)] },
+    { op: "Col2Im", inputs: [f32(2, 8, 6), i64(4, 6), i64(2, 2)], attributes: { strides: [2, 2] } },
     { op: "Det", inputs: [f32(2, 3, 4, 4)] },
     { op: "Det", inputs: [f32(3, 3)] },
   ]);
   refuses([
     [{ op: "GridSample", inputs: [f32(2, 3, 5, 4), f32(2, 6, 7, 3)] }, /grid must have shape \[2, ..., 2\]/],
+    [{ op: "AffineGrid", inputs: [f32(2, 2, 3), i64(3, 3, 4, 5)] }, /theta must have shape \[3, 2, 3\]/],
+    [{ op: "Col2Im", inputs: [f32(2, 7, 6), i64(4, 6), i64(2, 2)] }, /its 7 rows are no multiple of a block's 4/],
     [{ op: "Det", inputs: [f32(3, 4)] }, /its matrices must be square/],
   ]);
 });

@@ -1,3 +1,4 @@
+import { elementCount } from "../../onnx/types.js";
 import { attributeDataType, attributeInt } from "../attributes.js";
 import {
   constantIntegers,
@@ -70,6 +71,17 @@ registerInference("GridSample", (context) => {
   if (grid.shape[0] !== x.shape[0] || grid.shape.at(-1) !== x.shape.length - 2)
     throw shapeError(context, `grid must have shape [${x.shape[0]}, ..., ${x.shape.length - 2}]`);
   return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, ...grid.shape.slice(1, -1)] }];
+});
+
+/** input [N, C times block, blocks] -> [N, C, ...image_shape] */
+registerInference("Col2Im", (context) => {
+  const x = required(context, 0);
+  requireRank(context, x, 3, "input");
+  const image = constantIntegers(context, 1, "image_shape")!;
+  const block = elementCount(constantIntegers(context, 2, "block_shape")!);
+  if (x.shape[1]! % block !== 0)
+    throw shapeError(context, `its ${x.shape[1]} rows are no multiple of a block's ${block}`);
+  return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]! / block, ...image] }];
 });
 
 /** theta [N, axes, axes + 1], size [N, C, o1, ...] -> [N, o1, ..., axes] */
