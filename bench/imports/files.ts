@@ -149,6 +149,9 @@ ones were put in); none of them is in this repository.
 several steps, on the first of two batches or on the second. *head*, *last:2*, *all*: accuracy on ${classes} classes of made-up images after six epochs of \`isonorm train --train ...\`, by
 \`isonorm evaluate\`; guessing is 33 %. It shows that training and serving work, not how well: the images have nothing to do with what these networks were made for.
 
+Not to be had: a file by timm's or scikit-learn's exporter, and one by tf2onnx whose channels-last input is turned by a Transpose (the one below has a single
+channel, so that tf2onnx wrote a Reshape). Those forms are built node by node in \`src/import/import.test.ts\`.
+
 | from | file | made by | opset | nodes | gradients | head | last:2 | all |
 |---|---|---|---|---|---|---|---|---|
 ${outcomes.map(({ row }) => row).join("\n")}
