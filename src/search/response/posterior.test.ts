@@ -149,6 +149,8 @@ describe("a longer rung", () => {
       3 * prior.driftMean,
       2,
     );
+    const [one, eight] = [describeOptimum(short), describeOptimum(lengthen(short, 5, 40))];
+    expect(eight.deviation ** 2 - one.deviation ** 2).toBeCloseTo(3 * prior.driftMemorising ** 2 + 0.25 ** 2 / 12, 1);
     // 1 to 8: one of them
     expect(describeOptimum(lengthen(short, 1, 8)).mean - describeOptimum(short).mean).toBeCloseTo(prior.driftMean, 2);
   });

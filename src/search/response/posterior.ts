@@ -176,7 +176,8 @@ export function lengthen(belief: Belief, from: number, to: number): Belief {
   const repeated = Math.max(0, Math.log2(to / Math.max(from, prior.passesBeforeMemorising)));
   const ks = noises.values.length;
   const hs = sides.values.length;
-  const drift = kernel(belief.optima, prior.driftMean * repeated, prior.drift * Math.sqrt(doublings));
+  const spread = Math.sqrt(prior.drift ** 2 * (doublings - repeated) + prior.driftMemorising ** 2 * repeated);
+  const drift = kernel(belief.optima, prior.driftMean * repeated, spread);
   const flattened = kernel(sides.values.map(Math.log), -prior.flattening * Math.log(to / from), prior.flatteningSpread);
   let weights = blur(belief.weights, drift, blockSize);
   weights = blur(weights, flattened, hs * ks);
