@@ -237,8 +237,8 @@ ${table(["", "trainings", "best", "its loss", "one seed's noise there", "of the 
 
 ## What this does not show
 
-- Three settings on two small data sets and two networks. The bracket's default ELR and the widths of its prior (\`src/search/response/prior.ts\`) come from earlier measurements on these same two data sets, so for the bracket
-  this is no independent test. A problem whose best ELR is far from the default costs it more.
+- Three settings on two small data sets and two networks. The bracket's default ELR and the widths of its prior (\`src/search/response/prior.ts\`) come from measurements on these same two data sets, its drift with the training's length from these
+  tables themselves, so for the bracket this is no independent test. A problem whose best ELR is far from the default costs it more.
 - Regret over lr × wd is against the best of lr × wd, not of the ELR: it tells how fast a search finds what its own space has. The table of surfaces tells what the spaces have.
 - Three seeds a point. All points of one length share their three seeds' initial weights and data order, so an error of the means is partly common to all points, which moves a curve up or down but not its optimum.
 - One validation split: expected loss is over training seeds on that split. What the split itself gets wrong is not in the regret, and no test set is looked at here.
