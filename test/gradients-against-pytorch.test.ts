@@ -67,7 +67,7 @@ async function run(name: string, threads: number): Promise<Comparison> {
 
   const bytes = encode({
     ...model,
-    graph: lower(b.finish(name), "cpu", model.opsets),
+    graph: lower(b.finish(name), "cpu", { opsets: model.opsets }),
     opsets: new Map([...b.opsets].filter(([domain]) => domain !== "isonorm")),
   });
   const session = await InferenceSession.create(bytes, { intraOpNumThreads: threads, logSeverityLevel: 3 });

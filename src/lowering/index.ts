@@ -1,2 +1,3 @@
-export { lower } from "./lower.js";
+export { blockedDomain, interleave } from "./cpu/blocked/index.js";
+export { type LowerOptions, lower, opsetsOf } from "./lower.js";
 export type { Recipe, RecipeContext, RecipeSet, Target } from "./recipe.js";

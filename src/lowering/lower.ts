@@ -9,27 +9,46 @@ import {
   type Value,
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
+import { blockedDomain, blockedRules, fuse, type Placed } from "./cpu/blocked/index.js";
 import { cpuRecipes } from "./cpu/index.js";
+import { LoweredValues } from "./loweredValues.js";
 import type { Recipe, RecipeSet, Target } from "./recipe.js";
 
 const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: new Map() };
 
+export interface LowerOptions {
+  /** Operator-set versions by domain; ai.onnx 21 where not given. */
+  readonly opsets?: ReadonlyMap<string, number> | undefined;
+  /**
+   * Channels in a block of ONNX Runtime's blocked convolutions on this machine (`measureChannelBlock`): convolutional networks are computed in blocks of so many channels then. Without it, as ONNX
+   * has them. Only for the target cpu.
+   */
+  readonly channelBlock?: number | undefined;
+}
+
 /**
  * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
- * Values that both graphs have keep their names: inputs, outputs, initializers, and what abstract and other nodes compute. What no output depends on is
+ * Values that both graphs have in one form keep their names: inputs, outputs, initializers, and what abstract and other nodes compute. What no output depends on is
  * left out, and what several recipes compute alike is computed once. Names of nodes that a recipe adds begin with the abstract node's.
  *
  * @param graph - every input of known type and size
- * @param opsets - operator-set versions by domain; ai.onnx 21 where not given
  * @throws ISO_LOWERING_UNSUPPORTED naming operator and target, where the target has no recipe for it
  */
-export function lower(graph: Graph, target: Target, opsets?: ReadonlyMap<string, number>): Graph {
-  return eliminateCommonSubexpressions(eliminateDeadNodes(replaceAbstract(eliminateDeadNodes(graph), target, opsets)));
+export function lower(graph: Graph, target: Target, options: LowerOptions = {}): Graph {
+  const replaced = replaceAbstract(eliminateDeadNodes(graph), target, options);
+  const lowered = eliminateCommonSubexpressions(eliminateDeadNodes(replaced));
+  return options.channelBlock === undefined ? lowered : fuse(lowered, opsetsOf(options));
 }
 
-function replaceAbstract(graph: Graph, target: Target, opsets?: ReadonlyMap<string, number>): Graph {
-  const b = new GraphBuilder({ opsets });
-  const lowered = new Map<string, Value>();
+/** The operator sets that a lowered graph uses. */
+export function opsetsOf({ opsets, channelBlock }: LowerOptions): ReadonlyMap<string, number> {
+  const used = new Map([...(opsets ?? [["", 21]])].filter(([domain]) => domain !== "isonorm"));
+  return channelBlock === undefined ? used : used.set(blockedDomain, 1);
+}
+
+function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): Graph {
+  const b = new GraphBuilder({ opsets: options.opsets });
+  const lowered = new LoweredValues(b, options.channelBlock);
   // Names of values that recipes make must not take those of values that come later.
   for (const name of valueNames(graph)) b.freshName(name);
 
@@ -38,10 +57,24 @@ function replaceAbstract(graph: Graph, target: Target, opsets?: ReadonlyMap<stri
 
   const read = new Set([...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map(({ name }) => name)]);
   const names = new Map<string, string>();
+  // A value that a recipe made takes the abstract output's name; one that it only passes on keeps its own.
+  const named = (value: Value, name: string, made: boolean): Value => {
+    if (!made || names.has(value.name)) return b.add("Identity", [value], {}, { outputNames: [name] })[0]!;
+    names.set(value.name, name);
+    return value;
+  };
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((name) => (name === "" ? undefined : namedValue(lowered, name, node)));
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : lowered.type(name, node)));
+    const placed = options.channelBlock && applyBlocked(b, node, inputs, lowered, read, options.channelBlock);
+    if (placed) {
+      for (const { name, result, type, made } of placed)
+        if ("blocked" in result) lowered.setBlocked(name, result.blocked, type);
+        else lowered.setPlain(name, named(result.plain, name, made), type);
+      continue;
+    }
+    const plain = node.inputs.map((name) => (name === "" ? undefined : lowered.plain(name, node)));
     if (node.domain !== "isonorm") {
-      const outputs = b.add(node.op, inputs, node.attributes, {
+      const outputs = b.add(node.op, plain, node.attributes, {
         domain: node.domain,
         name: node.name || node.op,
         outputNames: node.outputs,
@@ -49,16 +82,60 @@ function replaceAbstract(graph: Graph, target: Target, opsets?: ReadonlyMap<stri
       for (const [index, name] of node.outputs.entries()) lowered.set(name, outputs[index]!);
       continue;
     }
-    const results = applyRecipe(b, node, inputs, recipeFor(node, target), read);
-    for (const [name, value, made] of results) {
-      // A value that the recipe made takes the abstract output's name; one that it only passes on keeps its own.
-      const own = made && !names.has(value.name);
-      if (own) names.set(value.name, name);
-      lowered.set(name, own ? value : b.add("Identity", [value], {}, { outputNames: [name] })[0]!);
-    }
+    const results = applyRecipe(b, node, plain, recipeFor(node, target), read);
+    for (const [name, value, made] of results) lowered.set(name, named(value, name, made));
   }
-  for (const { name } of graph.outputs) b.markOutput(namedValue(lowered, name));
+  for (const { name } of graph.outputs) {
+    const value = lowered.plain(name);
+    b.markOutput(value.name === name || names.get(value.name) === name ? value : named(value, name, true));
+  }
   return renameValues(b.finish(graph.name), names);
+}
+
+interface PlacedResult {
+  readonly name: string;
+  readonly result: Placed;
+  readonly type: Value;
+  /** Whether the rule's own nodes made it. */
+  readonly made: boolean;
+}
+
+/** A node's outputs that are read, computed on blocks of channels; undefined where no rule takes the node. */
+function applyBlocked(
+  b: GraphBuilder,
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  lowered: LoweredValues,
+  read: ReadonlySet<string>,
+  block: number,
+): readonly PlacedResult[] | undefined {
+  const rule = blockedRules.get(operatorKey(node.op, node.domain));
+  if (!rule) return undefined;
+  const { attributes } = node;
+  const types = infer({ node, inputs, attributes, opset: b.opsets.get(node.domain) ?? 1 });
+  const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
+  const needs = (output: number) => read.has(node.outputs[output] ?? "");
+  const before = b.nodes.length;
+  const results = b.within(node.name || node.op, () => rule({
+    b,
+    block,
+    node,
+    attributes,
+    inputs,
+    outputs,
+    isBlocked: (input) => lowered.isBlocked(node.inputs[input] ?? ""),
+    blocked: (input) => lowered.blocked(node.inputs[input]!),
+    plain: (input) => lowered.plain(node.inputs[input]!),
+    needs,
+  }));
+  if (!results) return undefined;
+  const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
+  return node.outputs.flatMap((name, index) => {
+    const result = results[index];
+    if (!needs(index) || !result) return [];
+    const value = "blocked" in result ? result.blocked : result.plain;
+    return [{ name, result, type: outputs[index]!, made: made.has(value.name) }];
+  });
 }
 
 function recipeFor(node: Node, target: Target): Recipe {
@@ -113,16 +190,6 @@ function addInput(b: GraphBuilder, { name, dtype, shape }: ValueInfo): Value {
     "ISO_GRAPH_SHAPE",
     `graph input ${name} has type ${dtype ?? "unknown"} and shape [${shape?.map(String) ?? "unknown"}]`,
     "Fix every size before the graph is lowered",
-  );
-}
-
-function namedValue(values: ReadonlyMap<string, Value>, name: string, reader?: Node): Value {
-  const value = values.get(name);
-  if (value) return value;
-  throw new IsonormError(
-    "ISO_GRAPH_INVALID",
-    `no value is named "${name}", which ${reader ? `node ${reader.name || reader.op}` : "the graph's output list"} reads`,
-    "Check that it is made before it is used",
   );
 }
 

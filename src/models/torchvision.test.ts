@@ -148,7 +148,7 @@ describe.each(Object.keys(networks))("%s", (name) => {
     trained.forEach((key, index) => {
       b.output(`gradient:${key}`, gradients[index]!);
     });
-    const runtime = await session({ ...model, graph: lower(b.finish(name), "cpu", model.opsets), opsets });
+    const runtime = await session({ ...model, graph: lower(b.finish(name), "cpu", { opsets: model.opsets }), opsets });
     const results = await runtime.run(feeds);
     await runtime.release();
 

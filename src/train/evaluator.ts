@@ -29,6 +29,7 @@ export function compileEvaluation(
     classes: number;
     stateNames: readonly string[];
     target: Target;
+    channelBlock?: number | undefined;
   },
 ): CompiledEvaluation {
   const { input, batchSize, classes } = options;
@@ -44,7 +45,7 @@ export function compileEvaluation(
   });
   b.output("logits", values.get("logits")!);
   const graph = foldIdentities(b.finish("evaluation"));
-  return { graph: pruneInitializers(lower(graph, options.target)), batchSize, classes, input };
+  return { graph: pruneInitializers(lower(graph, options.target, { opsets: model.opsets, channelBlock: options.channelBlock })), batchSize, classes, input };
 }
 
 /** Runs a compiled evaluation over data sets. */

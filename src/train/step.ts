@@ -10,7 +10,7 @@ import {
   pruneInitializers,
   type Value,
 } from "../graph/index.js";
-import { lower, type Target } from "../lowering/index.js";
+import { lower, opsetsOf, type Target } from "../lowering/index.js";
 import {
   type BaseRule,
   expandScaleInvariantLinear,
@@ -53,6 +53,8 @@ export interface StepOptions {
   /** Seed of the dropout masks. */
   readonly seed: number;
   readonly target: Target;
+  /** See `LowerOptions`. */
+  readonly channelBlock?: number | undefined;
 }
 
 /** A training step as one ONNX graph, with everything that its runner must know. */
@@ -192,10 +194,11 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   b.output("correct", correct);
   b.output("health", b.op("Sum", health, {}, { name: "update/health" }));
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
+  const lowering = { opsets: model.opsets, channelBlock: options.channelBlock };
   return {
     // ONNX Runtime warns of every initializer that nothing reads any more.
-    graph: pruneInitializers(lower(graph, options.target, model.opsets)),
-    opsets: new Map([...model.opsets].filter(([domain]) => domain !== "isonorm")),
+    graph: pruneInitializers(lower(graph, options.target, lowering)),
+    opsets: opsetsOf(lowering),
     inputs: {
       records: { name: "records", shape: recordsShape },
       targets: { name: "targets", shape: [batchSize, classes] },

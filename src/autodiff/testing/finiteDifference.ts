@@ -194,7 +194,7 @@ function spread(size: number, count: number): number[] {
 }
 
 function lowerAbstract(graph: Graph, opsets: ReadonlyMap<string, number>): Graph {
-  return graph.nodes.some(({ domain }) => domain === "isonorm") ? lower(graph, "cpu", opsets) : graph;
+  return graph.nodes.some(({ domain }) => domain === "isonorm") ? lower(graph, "cpu", { opsets }) : graph;
 }
 
 async function open(graph: Graph, opsets: ReadonlyMap<string, number>) {

@@ -1,4 +1,5 @@
 import "../fold/index.js";
+import "./blocked.js";
 import "./convolution.js";
 import "./einsum.js";
 import "./elementwise.js";

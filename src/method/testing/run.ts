@@ -36,7 +36,7 @@ export async function compile(
 ): Promise<(feeds?: Readonly<Record<string, Tensor>>) => Promise<Outputs>> {
   const abstract = graph.nodes.some((node) => node.domain === "isonorm");
   const bytes = encode({
-    graph: abstract ? lower(graph, "cpu", opsets) : graph,
+    graph: abstract ? lower(graph, "cpu", { opsets }) : graph,
     irVersion: 10,
     opsets: opsets ?? new Map([["", 21]]),
     producerName: "test",

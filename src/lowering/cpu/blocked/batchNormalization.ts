@@ -1,0 +1,90 @@
+import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../../graph/index.js";
+import { int, ints } from "../../../onnx/types.js";
+import { type BlockedContext, type BlockedRule, blockedOp, padAxis, sliceAxis } from "./layout.js";
+
+/**
+ * Batch normalisation in blocks of channels. What is done by channel is a depthwise convolution of one element a kernel, gain x + shift, into which `fuse.ts` draws the sum and the activation that follow.
+ */
+
+/** gain x + shift (+ added), by channel. x, added: blocked [N, P, H, W]; gain, shift: [P] */
+function scaleByChannel(b: GraphBuilder, x: Value, gain: Value, shift?: Value, added?: Value): Value {
+  const channels = x.shape[1]!;
+  return blockedOp(b, "Conv", [x, b.reshape(gain, [channels, 1, 1, 1]), shift, added], {
+    kernel_shape: ints([1, 1]),
+    group: int(channels),
+  });
+}
+
+/** Mean over each image's positions. x: blocked [N, P, H, W]; returns [N, P] */
+export function meanOfImages(b: GraphBuilder, x: Value): Value {
+  return b.reshape(blockedOp(b, "GlobalAveragePool", [x], {}), x.shape.slice(0, 2));
+}
+
+/** Vectors of the node's inputs with zeros behind them for the lanes without a channel. */
+function vectors({ b, plain }: BlockedContext, inputs: readonly number[], lanes: number): Value[] {
+  return inputs.map((input) => padAxis(b, plain(input), 0, lanes));
+}
+
+/** As the plain recipe (`../batchNormalization.ts`); the difference E[x^2] - E[x]^2 is taken in float64 from float32 means of each image and channel. */
+export const batchNormTraining: BlockedRule = (context) => {
+  if (!context.isBlocked(0)) return undefined;
+  const { b, attributes } = context;
+  const x = context.blocked(0);
+  const [scale, bias] = vectors(context, [1, 2], x.shape[1]!) as [Value, Value];
+  const average = (value: Value) => b.mean(b.cast(meanOfImages(b, value), "float64"), [0]);
+  const exactMean = average(x);
+  const mean = b.cast(exactMean, "float32");
+  const difference = b.minus(average(b.square(x)), b.square(exactMean));
+  const variance = b.cast(b.op("Max", [difference, b.scalar(0, "float64")]), "float32");
+  const channels = context.inputs[0]!.shape[1]!;
+  const moments = [mean, variance].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
+  if (!context.needs(0)) return [undefined, ...moments];
+  const gain = b.over(scale, deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5)));
+  return [{ blocked: scaleByChannel(b, x, gain, b.minus(bias, b.times(mean, gain))) }, ...moments];
+};
+
+/** As the plain recipe: dx = gain dy + slope (x - mean) - gain dbias / m by channel, with slope = -gain dscale i / m. */
+export const batchNormGrad: BlockedRule = (context) => {
+  if (!context.isBlocked(1)) return undefined;
+  const { b, attributes } = context;
+  const [dy, x] = [context.blocked(0), context.blocked(1)];
+  const [scale, mean, variance] = vectors(context, [2, 3, 4], x.shape[1]!) as [Value, Value, Value];
+  const [images, , ...spatial] = x.shape as [number, number, number, number];
+  const count = images * spatial[0] * spatial[1];
+  const spread = deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5));
+  const sumOf = (value: Value) => b.times(b.mean(meanOfImages(b, value), [0]), b.scalar(count));
+  const dbias = sumOf(dy);
+  const dscale = b.over(b.minus(sumOf(b.times(dy, x)), b.times(mean, dbias)), spread);
+  const channels = context.inputs[1]!.shape[1]!;
+  const gradients = [dscale, dbias].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
+  if (!context.needs(0)) return [undefined, ...gradients];
+  const gain = b.over(scale, spread);
+  const share = b.times(gain, b.scalar(-1 / count));
+  const slope = b.over(b.times(share, dscale), spread);
+  const fromX = scaleByChannel(b, x, slope, b.minus(b.times(share, dbias), b.times(slope, mean)));
+  return [{ blocked: scaleByChannel(b, dy, gain, undefined, fromX) }, ...gradients];
+};
+
+/** BatchNormalization(x, scale, bias, mean, variance) in inference form. */
+export const batchNormalization: BlockedRule = (context) => {
+  const { b, attributes } = context;
+  if (!context.isBlocked(0) || attributeInt(attributes, "training_mode", 0) !== 0) return undefined;
+  const x = context.blocked(0);
+  const [scale, bias, mean, variance] = vectors(context, [1, 2, 3, 4], x.shape[1]!) as [Value, Value, Value, Value];
+  const gain = b.over(scale, deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5)));
+  return [{ blocked: scaleByChannel(b, x, gain, b.minus(bias, b.times(mean, gain))) }];
+};
+
+/** ChannelSum(x [N, C, H, W]) -> [C] */
+export const channelSum: BlockedRule = (context) => {
+  if (!context.isBlocked(0)) return undefined;
+  const { b } = context;
+  const x = context.blocked(0);
+  const [images, , height, width] = x.shape as [number, number, number, number];
+  const sum = b.times(b.mean(meanOfImages(b, x), [0]), b.scalar(images * height * width));
+  return [{ plain: sliceAxis(b, sum, 0, context.inputs[0]!.shape[1]!) }];
+};
+
+function deviation(b: GraphBuilder, variance: Value, epsilon: number): Value {
+  return b.sqrt(b.plus(variance, b.scalar(epsilon)));
+}

@@ -1,0 +1,58 @@
+import { sameShape } from "../../../graph/index.js";
+import { elementCount } from "../../../onnx/types.js";
+import { cpuRecipes } from "../index.js";
+import { type BlockedRule, blockedOp, sliceAxis } from "./layout.js";
+
+/** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
+const total = ["Relu", "Add", "Sub", "Mul", "Max", "Min", "Sum", "Clip", "Neg", "Abs", "Identity", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu"];
+/** Those that give an infinity for some numbers, or a truth value. */
+const partial = ["Div", "Sqrt", "Exp", "Log", "Reciprocal", "Pow", "Erf", "Elu", "Softplus", "Gelu", "Where", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal", "And", "Or", "Not", "Cast"];
+
+/** The same operator on blocked values, where the first input of the output's shape is there in blocks. Other inputs are single elements. */
+const elementwise: BlockedRule = (context) => {
+  const { b, block, node, attributes, inputs, outputs } = context;
+  const [output] = outputs;
+  if (!output || outputs.length > 1 || output.shape.length !== 4) return undefined;
+  const like = inputs.map((input) => input !== undefined && sameShape(input.shape, output.shape));
+  if (!like.some((is, index) => is && context.isBlocked(index))) return undefined;
+  const fits = inputs.every((input, index) => !input || like[index] || elementCount(input.shape) === 1);
+  const whole = output.shape[1]! % block === 0;
+  if (!fits || (!whole && partial.includes(node.op))) return undefined;
+  if (inputs.some((input, index) => like[index] && input!.dtype !== "float32" && !context.isBlocked(index)))
+    return undefined;
+  const operands = inputs.map((input, index) =>
+    input === undefined ? undefined : like[index] ? context.blocked(index) : context.plain(index),
+  );
+  return [{ blocked: b.op(node.op, operands, attributes) }];
+};
+
+/** The plain recipe, which is made of such operators. */
+const reluGrad: BlockedRule = (context) => {
+  if (!context.isBlocked(0) && !context.isBlocked(1)) return undefined;
+  const values = [context.blocked(0), context.blocked(1)];
+  const [dx] = cpuRecipes.get("ReluGrad")!({ ...context, inputs: values });
+  return [{ blocked: dx! }];
+};
+
+/** GlobalAveragePool(x [N, C, H, W]) -> [N, C, 1, 1] */
+const globalAveragePool: BlockedRule = (context) => {
+  if (!context.isBlocked(0)) return undefined;
+  const { b } = context;
+  const pooled = blockedOp(b, "GlobalAveragePool", [context.blocked(0)], {});
+  return [{ plain: sliceAxis(b, pooled, 1, context.inputs[0]!.shape[1]!) }];
+};
+
+/** MaxPool and AveragePool with one output. */
+const pool: BlockedRule = (context) => {
+  const { b, node, attributes } = context;
+  if (!context.isBlocked(0) || node.outputs.filter(Boolean).length > 1) return undefined;
+  return [{ blocked: blockedOp(b, node.op, [context.blocked(0)], attributes) }];
+};
+
+export const elementwiseRules: readonly (readonly [string, BlockedRule])[] = [
+  ...[...total, ...partial].map((op) => [op, elementwise] as const),
+  ["isonorm:ReluGrad", reluGrad],
+  ["GlobalAveragePool", globalAveragePool],
+  ["MaxPool", pool],
+  ["AveragePool", pool],
+];
