@@ -116,18 +116,20 @@ function applyBlocked(
   const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
   const needs = (output: number) => read.has(node.outputs[output] ?? "");
   const before = b.nodes.length;
-  const results = b.within(node.name || node.op, () => rule({
-    b,
-    block,
-    node,
-    attributes,
-    inputs,
-    outputs,
-    isBlocked: (input) => lowered.isBlocked(node.inputs[input] ?? ""),
-    blocked: (input) => lowered.blocked(node.inputs[input]!),
-    plain: (input) => lowered.plain(node.inputs[input]!),
-    needs,
-  }));
+  const results = b.within(node.name || node.op, () =>
+    rule({
+      b,
+      block,
+      node,
+      attributes,
+      inputs,
+      outputs,
+      isBlocked: (input) => lowered.isBlocked(node.inputs[input] ?? ""),
+      blocked: (input) => lowered.blocked(node.inputs[input]!),
+      plain: (input) => lowered.plain(node.inputs[input]!),
+      needs,
+    }),
+  );
   if (!results) return undefined;
   const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
   return node.outputs.flatMap((name, index) => {

@@ -44,9 +44,15 @@ export interface PlannedTraining {
 /**
  * Compiles the training step; needs no ONNX Runtime.
  *
+ * @param channelBlock - see `LowerOptions`
  * @throws coded errors of settings and model
  */
-export function planTraining(network: Network, part: TrainedPart, asked: TrainSettings): PlannedTraining {
+export function planTraining(
+  network: Network,
+  part: TrainedPart,
+  asked: TrainSettings,
+  channelBlock?: number,
+): PlannedTraining {
   const { train } = part.splits;
   const classes = train.classes.length;
   const batches = batchSource({
@@ -89,6 +95,7 @@ export function planTraining(network: Network, part: TrainedPart, asked: TrainSe
     ema: settings.ema,
     seed: settings.seed,
     target: "cpu",
+    channelBlock,
   });
   return {
     network,

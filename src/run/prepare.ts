@@ -4,6 +4,7 @@ import { encode, type Graph, type Tensor } from "../onnx/index.js";
 import { schedules, warmUp } from "../optim/index.js";
 import {
   compileEvaluation,
+  measureChannelBlock,
   StateEvaluator,
   StepRunner,
   type TrainingPlan,
@@ -29,7 +30,10 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const network = await openNetwork(splits, dataStatistics, asked, threads);
   const part = await trainedPart(network, splits, asked, threads, onFeatures);
-  const planned = planTraining(network, part, asked);
+  const channelBlock = process.env.NOBLOCK
+    ? undefined
+    : await measureChannelBlock({ createSession: InferenceSession.create, Tensor: OrtTensor });
+  const planned = planTraining(network, part, asked, channelBlock);
   const { step, batches, settings } = planned;
   const { model, statistics } = part;
   const { train, validation } = part.splits;
@@ -40,6 +44,7 @@ export async function prepareTraining(
     classes: train.classes.length,
     stateNames: step.state.flatMap(({ name, role }) => (role === "weight" || role === "statistic" ? [name] : [])),
     target: "cpu",
+    channelBlock,
   });
   const sessionOptions: InferenceSession.SessionOptions = { intraOpNumThreads: threads, interOpNumThreads: 1 };
   const open = (graph: Graph): Promise<InferenceSession> =>

@@ -45,7 +45,14 @@ export function compileEvaluation(
   });
   b.output("logits", values.get("logits")!);
   const graph = foldIdentities(b.finish("evaluation"));
-  return { graph: pruneInitializers(lower(graph, options.target, { opsets: model.opsets, channelBlock: options.channelBlock })), batchSize, classes, input };
+  return {
+    graph: pruneInitializers(
+      lower(graph, options.target, { opsets: model.opsets, channelBlock: options.channelBlock }),
+    ),
+    batchSize,
+    classes,
+    input,
+  };
 }
 
 /** Runs a compiled evaluation over data sets. */

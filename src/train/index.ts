@@ -1,3 +1,4 @@
+export { measureChannelBlock } from "./channelBlock.js";
 export {
   type Checkpoint,
   decodeCheckpoint,

@@ -226,4 +226,3 @@ function depthwiseWeightGrad(context: BlockedContext, shape: ConvolutionShape): 
   const summed = b.sum(b.reshape(result, [images, lanes, ...kernel]), [0], true);
   return [{ plain: b.reshape(fromBlocks(b, summed, channels), [channels, 1, ...kernel]) }];
 }
-

@@ -4,9 +4,47 @@ import { cpuRecipes } from "../index.js";
 import { type BlockedRule, blockedOp, sliceAxis } from "./layout.js";
 
 /** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
-const total = ["Relu", "Add", "Sub", "Mul", "Max", "Min", "Sum", "Clip", "Neg", "Abs", "Identity", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu"];
+const total = [
+  "Relu",
+  "Add",
+  "Sub",
+  "Mul",
+  "Max",
+  "Min",
+  "Sum",
+  "Clip",
+  "Neg",
+  "Abs",
+  "Identity",
+  "Sigmoid",
+  "Tanh",
+  "HardSigmoid",
+  "HardSwish",
+  "LeakyRelu",
+];
 /** Those that give an infinity for some numbers, or a truth value. */
-const partial = ["Div", "Sqrt", "Exp", "Log", "Reciprocal", "Pow", "Erf", "Elu", "Softplus", "Gelu", "Where", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal", "And", "Or", "Not", "Cast"];
+const partial = [
+  "Div",
+  "Sqrt",
+  "Exp",
+  "Log",
+  "Reciprocal",
+  "Pow",
+  "Erf",
+  "Elu",
+  "Softplus",
+  "Gelu",
+  "Where",
+  "Less",
+  "Greater",
+  "LessOrEqual",
+  "GreaterOrEqual",
+  "Equal",
+  "And",
+  "Or",
+  "Not",
+  "Cast",
+];
 
 /** The same operator on blocked values, where the first input of the output's shape is there in blocks. Other inputs are single elements. */
 const elementwise: BlockedRule = (context) => {

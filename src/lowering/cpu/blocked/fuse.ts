@@ -26,7 +26,11 @@ const asSum: Fusion = (convolution, follower, values) => {
 /** Relu(Conv(...)) -> Conv(...) with that activation */
 const asRelu: Fusion = (convolution, follower) =>
   follower.op === "Relu"
-    ? { ...convolution, attributes: { ...convolution.attributes, activation: string("Relu") }, outputs: follower.outputs }
+    ? {
+        ...convolution,
+        attributes: { ...convolution.attributes, activation: string("Relu") },
+        outputs: follower.outputs,
+      }
     : undefined;
 
 function fuseWith(graph: Graph, opsets: ReadonlyMap<string, number>, fusion: Fusion): Graph {
