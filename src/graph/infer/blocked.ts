@@ -9,10 +9,12 @@ import { type InferRule, infer, registerInference } from "./registry.js";
  */
 const domain = "com.microsoft.nchwc";
 
-/** ReorderInput(x [N, P, H, W]) -> [N, P, H, W] in blocks; here P is a whole number of blocks already. */
+/** ReorderInput(x [N, P, H, W], or [N, H, W, P] with channels_last) -> [N, P, H, W] in blocks; here P is a whole number of blocks already. */
 registerInference(`${domain}:ReorderInput`, (context) => {
   const { dtype, shape } = requireImages(context);
-  return [{ dtype, shape }];
+  const [images, ...rest] = shape as [number, number, number, number];
+  const last = attributeInt(context.attributes, "channels_last", 0) !== 0;
+  return [{ dtype, shape: last ? [images, rest[2], rest[0], rest[1]] : shape }];
 });
 
 /** ReorderOutput(x [N, P, H, W]; channels) -> [N, channels, H, W] */

@@ -1,5 +1,6 @@
 import { type GraphBuilder, operatorKey, type Value } from "../../../graph/index.js";
 import { type Attributes, int, type Node } from "../../../onnx/types.js";
+import { cropSpatial } from "../../shared/convolution.js";
 
 /**
  * Tensors in blocks of channels. Where ONNX holds [N, C, H, W], ONNX Runtime's fast convolutions (domain com.microsoft.nchwc, in every published build) hold
@@ -36,6 +37,9 @@ export interface BlockedContext {
 
 /** Computes a node on blocked values; undefined where the plain form is to be taken. */
 export type BlockedRule = (context: BlockedContext) => readonly (Placed | undefined)[] | undefined;
+
+/** The two forms of convolution that blocks have: every channel to every map, and each channel to a map of its own. */
+export type ConvolutionKind = "dense" | "depthwise";
 
 export function blockedOp(b: GraphBuilder, op: string, inputs: readonly (Value | undefined)[], attributes: Attributes) {
   return b.op(op, inputs, attributes, { domain: blockedDomain });
@@ -75,6 +79,30 @@ export function fromBlocks(b: GraphBuilder, x: Value, channels: number): Value {
 export function interleave(b: GraphBuilder, x: Value): Value {
   if (x.shape[2] === 1 && x.shape[3] === 1) return x;
   return blockedOp(b, "ReorderInput", [x], { channels_last: int(0) });
+}
+
+/**
+ * x [N, 1, R, k B] with its rows innermost but for B elements, [N, k, R, B], seen with the shape [N, k B, 1, R]: ReorderInput for channels that stand last. It moves runs of B
+ * elements on all threads, which Transpose does on one.
+ */
+export function interleaveLast(b: GraphBuilder, x: Value): Value {
+  return blockedOp(b, "ReorderInput", [x], { channels_last: int(1) });
+}
+
+/** A blocked x without the first `begin` and last `end` rows and columns; x itself where there are none. */
+export function cropBlocked(
+  b: GraphBuilder,
+  x: Value,
+  begin: readonly number[],
+  end: readonly number[],
+  block: number,
+): Value {
+  if ([...begin, ...end].every((count) => count === 0)) return x;
+  const [images, lanes, rows, columns] = x.shape as [number, number, number, number];
+  const apart = b.reshape(x, [images, lanes / block, rows, columns, block]);
+  const cropped = cropSpatial(b, apart, [...begin, 0], [...end, 0]);
+  const [height, width] = cropped.shape.slice(2) as [number, number];
+  return b.reshape(cropped, [images, lanes, height, width]);
 }
 
 /** x with zeros behind it on that axis, `size` elements in all; x itself where it has them. */
