@@ -15,9 +15,9 @@ function scaleByChannel(b: GraphBuilder, x: Value, gain: Value, shift?: Value, a
   });
 }
 
-/** Mean over each image's positions. x: blocked [N, P, H, W]; returns [N, P] */
-export function meanOfImages(b: GraphBuilder, x: Value): Value {
-  return b.reshape(blockedOp(b, "GlobalAveragePool", [x], {}), x.shape.slice(0, 2));
+/** Mean by channel, over each image's positions first. x: blocked [N, P, H, W]; returns [P] */
+function meanByChannel(b: GraphBuilder, x: Value): Value {
+  return b.mean(blockedOp(b, "GlobalAveragePool", [x], {}), [0, 2, 3]);
 }
 
 /** Vectors of the node's inputs with zeros behind them for the lanes without a channel. */
@@ -25,17 +25,18 @@ function vectors({ b, plain }: BlockedContext, inputs: readonly number[], lanes:
   return inputs.map((input) => padAxis(b, plain(input), 0, lanes));
 }
 
-/** As the plain recipe (`../batchNormalization.ts`); the difference E[x^2] - E[x]^2 is taken in float64 from float32 means of each image and channel. */
+/**
+ * As the plain recipe (`../batchNormalization.ts`), but for the difference E[x^2] - E[x]^2, which is taken in float32: it loses (mean / deviation)^2 in accuracy, as the means that it is taken of
+ * have lost already. For a channel with mean 30 and deviation 1 the variance is good to 1e-3 (see the test).
+ */
 export const batchNormTraining: BlockedRule = (context) => {
   if (!context.isBlocked(0)) return undefined;
   const { b, attributes } = context;
   const x = context.blocked(0);
   const [scale, bias] = vectors(context, [1, 2], x.shape[1]!) as [Value, Value];
-  const average = (value: Value) => b.mean(b.cast(meanOfImages(b, value), "float64"), [0]);
-  const exactMean = average(x);
-  const mean = b.cast(exactMean, "float32");
-  const difference = b.minus(average(b.square(x)), b.square(exactMean));
-  const variance = b.cast(b.op("Max", [difference, b.scalar(0, "float64")]), "float32");
+  const mean = meanByChannel(b, x);
+  const difference = b.minus(meanByChannel(b, b.square(x)), b.square(mean));
+  const variance = b.op("Max", [difference, b.scalar(0)]);
   const channels = context.inputs[0]!.shape[1]!;
   const moments = [mean, variance].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
   if (!context.needs(0)) return [undefined, ...moments];
@@ -52,7 +53,7 @@ export const batchNormGrad: BlockedRule = (context) => {
   const [images, , ...spatial] = x.shape as [number, number, number, number];
   const count = images * spatial[0] * spatial[1];
   const spread = deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5));
-  const sumOf = (value: Value) => b.times(b.mean(meanOfImages(b, value), [0]), b.scalar(count));
+  const sumOf = (value: Value) => b.times(meanByChannel(b, value), b.scalar(count));
   const dbias = sumOf(dy);
   const dscale = b.over(b.minus(sumOf(b.times(dy, x)), b.times(mean, dbias)), spread);
   const channels = context.inputs[1]!.shape[1]!;
@@ -81,7 +82,7 @@ export const channelSum: BlockedRule = (context) => {
   const { b } = context;
   const x = context.blocked(0);
   const [images, , height, width] = x.shape as [number, number, number, number];
-  const sum = b.times(b.mean(meanOfImages(b, x), [0]), b.scalar(images * height * width));
+  const sum = b.times(meanByChannel(b, x), b.scalar(images * height * width));
   return [{ plain: sliceAxis(b, sum, 0, context.inputs[0]!.shape[1]!) }];
 };
 

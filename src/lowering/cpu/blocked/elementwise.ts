@@ -1,6 +1,6 @@
 import { sameShape } from "../../../graph/index.js";
 import { elementCount } from "../../../onnx/types.js";
-import { cpuRecipes } from "../index.js";
+import { reluGrad as plainReluGrad } from "../relu.js";
 import { type BlockedRule, blockedOp, sliceAxis } from "./layout.js";
 
 /** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
@@ -68,8 +68,7 @@ const elementwise: BlockedRule = (context) => {
 const reluGrad: BlockedRule = (context) => {
   if (!context.isBlocked(0) && !context.isBlocked(1)) return undefined;
   const values = [context.blocked(0), context.blocked(1)];
-  const [dx] = cpuRecipes.get("ReluGrad")!({ ...context, inputs: values });
-  return [{ blocked: dx! }];
+  return [{ blocked: plainReluGrad({ b: context.b, inputs: values })[0]! }];
 };
 
 /** GlobalAveragePool(x [N, C, H, W]) -> [N, C, 1, 1] */
