@@ -63,7 +63,7 @@ async function run(name: string, threads: number): Promise<Comparison> {
   );
   b.output("loss", loss);
   for (const [index, weight] of weights.entries()) b.output(`gradient:${weight}`, gradients[index]!);
-  for (const { name, next } of form.statistics) b.output(name.replace("before:", "after:"), next);
+  for (const { name, next } of form.moveStatistics(b)) b.output(name.replace("before:", "after:"), next);
 
   const bytes = encode({
     ...model,

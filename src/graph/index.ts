@@ -23,6 +23,7 @@ export {
   windowGeometry,
 } from "./infer/index.js";
 export { type InlineOptions, inline } from "./inline.js";
+export { pack, unpack } from "./pack.js";
 export {
   consumers,
   dependents,
@@ -31,6 +32,8 @@ export {
   foldIdentities,
   inferGraph,
   materialiseConstants,
+  mergeReshapes,
+  nameOutputs,
   producers,
   pruneInitializers,
   readNames,

@@ -4,6 +4,9 @@ import {
   eliminateDeadNodes,
   GraphBuilder,
   infer,
+  inferGraph,
+  mergeReshapes,
+  nameOutputs,
   operatorKey,
   sameShape,
   type Value,
@@ -28,7 +31,7 @@ export interface LowerOptions {
 
 /**
  * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
- * Values that both graphs have in one form keep their names: inputs, outputs, initializers, and what abstract and other nodes compute. What no output depends on is
+ * Values that both graphs have in one form keep their names: inputs, outputs, initializers, and what abstract and other nodes compute; what an output copies takes the output's. What no output depends on is
  * left out, and what several recipes compute alike is computed once. Names of nodes that a recipe adds begin with the abstract node's.
  *
  * @param graph - every input of known type and size
@@ -36,8 +39,10 @@ export interface LowerOptions {
  */
 export function lower(graph: Graph, target: Target, options: LowerOptions = {}): Graph {
   const replaced = replaceAbstract(eliminateDeadNodes(graph), target, options);
-  const lowered = eliminateCommonSubexpressions(eliminateDeadNodes(replaced));
-  return options.channelBlock === undefined ? lowered : fuse(lowered, opsetsOf(options));
+  const opsets = opsetsOf(options);
+  const shapes = new Map([...inferGraph(replaced, opsets)].map(([name, { shape }]) => [name, shape]));
+  const lowered = nameOutputs(mergeReshapes(eliminateCommonSubexpressions(eliminateDeadNodes(replaced)), shapes));
+  return options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
 }
 
 /** The operator sets that a lowered graph uses. */

@@ -7,7 +7,9 @@ import {
   eliminateDeadNodes,
   GraphBuilder,
   inline,
+  pack,
   pruneInitializers,
+  unpack,
   type Value,
 } from "../graph/index.js";
 import { lower, opsetsOf, type Target } from "../lowering/index.js";
@@ -23,9 +25,12 @@ import {
   averageRemainder,
   clipByGlobalNorm,
   type FixedNormRule,
+  groupUpdates,
   movingAverage,
   type Optimizer,
+  type PlainRule,
   updateWeight,
+  type WeightUpdateInput,
 } from "../optim/index.js";
 import { softmaxCrossEntropy } from "./loss.js";
 import { averageName, nextName, norm0Name, type StateRole, type StateTensor, slotName } from "./state.js";
@@ -115,7 +120,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     replace: (node, inputs) => (trains(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined),
   });
   const { loss, correct } = b.within("loss", () => softmaxCrossEntropy(b, values.get("logits")!, targets));
-  for (const { name, next } of form.statistics) carry(name, next);
+  for (const { name, next } of b.within("update/statistics", () => form.moveStatistics(b))) carry(name, next);
 
   // 4. Gradients.
   const wanted = options.proofs.map(({ name }) => b.value(name));
@@ -135,13 +140,12 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const slower = pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
   const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
   const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
-  options.proofs.forEach((proof, index) => {
+  const updates = options.proofs.flatMap((proof, index): WeightUpdateInput[] => {
     const { name } = proof;
-    const weight = b.value(name);
     const gradient = gradients[index];
     if (!gradient) {
-      carry(name, weight);
-      return;
+      carry(name, b.value(name));
+      return [];
     }
     const initial = initializer(model, name);
     const zeros = (): Tensor => ({
@@ -152,42 +156,50 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     const slots = optimizer.slots.map((slot) => declare(slotName(name, slot), "slot", name, zeros()));
     const { elr, lr } = pretrained.has(name) ? slower : rates;
     const fixed = fixedNormOf(proof, options.fixedNorm);
-    const rule: FixedNormRule | undefined = fixed && {
-      kind: "fixedNorm",
-      norm0: declare(
-        norm0Name(name),
-        "norm0",
-        name,
-        measureNorm(name, initial, fixed.granularity, fixed.channelAxis, fixed.parts),
-      ),
-      ...fixed,
-      baseRule: options.baseRule,
-      effectiveLearningRate: elr,
-    };
-    const scope = `update/${name}`;
-    const update = b.within(scope, () =>
-      updateWeight(b, {
-        weight,
-        gradient,
-        slots,
-        scalars,
-        optimizer,
-        rule: rule ?? { kind: "plain", learningRate: lr, weightDecay: options.weightDecay },
-      }),
-    );
-    carry(name, update.weight);
-    optimizer.slots.forEach((slot, slotIndex) => {
-      carry(slotName(name, slot), update.slots[slotIndex]!);
-    });
-    health.push(update.health);
-    if (remainder) {
-      const average = declare(averageName(name), "average", name, initial);
-      carry(
-        averageName(name),
-        b.within(scope, () => movingAverage(b, average, update.weight, remainder, rule)),
-      );
-    }
+    const rule: FixedNormRule | PlainRule = fixed
+      ? {
+          kind: "fixedNorm",
+          norm0: declare(
+            norm0Name(name),
+            "norm0",
+            name,
+            measureNorm(name, initial, fixed.granularity, fixed.channelAxis, fixed.parts),
+          ),
+          ...fixed,
+          baseRule: options.baseRule,
+          effectiveLearningRate: elr,
+        }
+      : { kind: "plain", learningRate: lr, weightDecay: options.weightDecay };
+    return [{ weight: b.value(name), gradient, slots, scalars, optimizer, rule }];
   });
+  const groups = b.within("update", () => groupUpdates(b, updates));
+  for (const { members, update } of groups) {
+    const weights = members.map(({ weight }) => weight);
+    const names = weights.map(({ name }) => name);
+    const scope = `update/${names.length === 1 ? names[0] : "small"}`;
+    /** Carries what the group holds as one over to each of its members. */
+    const carryEach = (nameOf: (weight: string) => string, next: Value): void => {
+      const values = b.within(scope, () => unpack(b, next, weights));
+      values.forEach((value, member) => {
+        carry(nameOf(names[member]!), value);
+      });
+    };
+    const next = b.within(scope, () => updateWeight(b, update));
+    carryEach((name) => name, next.weight);
+    optimizer.slots.forEach((slot, index) => {
+      carryEach((name) => slotName(name, slot), next.slots[index]!);
+    });
+    health.push(next.health);
+    if (remainder) {
+      const averages = names.map((name) => declare(averageName(name), "average", name, initializer(model, name)));
+      const { rule } = update;
+      const average = b.within(scope, () => {
+        const present = b.reshape(pack(b, averages), next.weight.shape);
+        return movingAverage(b, present, next.weight, remainder, rule.kind === "fixedNorm" ? rule : undefined);
+      });
+      carryEach(averageName, average);
+    }
+  }
 
   // 6. What the caller reads, and the operators that are fast on the target.
   b.output("loss", loss);

@@ -50,8 +50,8 @@ describe("batch normalisation in training form", () => {
       replace: (node, inputs) => form.replace(b, node, inputs),
     });
     b.output("normalised", values.get("y")!);
-    expect(form.statistics.map(({ name }) => name)).toEqual(["mean", "variance"]);
-    for (const { name, next } of form.statistics) b.output(`next:${name}`, next);
+    expect(form.moveStatistics(b).map(({ name }) => name)).toEqual(["mean", "variance"]);
+    for (const { name, next } of form.moveStatistics(b)) b.output(`next:${name}`, next);
     const outputs = await run(b, { x, ...statistics });
 
     const [gain, bias] = [

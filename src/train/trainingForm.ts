@@ -1,6 +1,6 @@
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import { type GraphBuilder, isDropPath, type Value } from "../graph/index.js";
+import { type GraphBuilder, isDropPath, pack, unpack, type Value } from "../graph/index.js";
 import { elementCount, float, type Graph, type Node } from "../onnx/types.js";
 
 /** A running statistic's value after the step. */
@@ -8,6 +8,14 @@ export interface StatisticUpdate {
   /** The state tensor's name. */
   readonly name: string;
   readonly next: Value;
+}
+
+/** running' = kept running + (weight of the batch) batch */
+interface StatisticMove {
+  readonly running: Value;
+  readonly batch: Value;
+  readonly kept: number;
+  readonly share: number;
 }
 
 /** A dropout mask that is fed from outside, so that a resumed run draws the same one. */
@@ -41,7 +49,7 @@ export function runningStatistics(graph: Graph, nodes: readonly Node[] = graph.n
  * statistics and moves the running ones, dropout multiplies by a mask.
  */
 export class TrainingForm {
-  readonly statistics: StatisticUpdate[] = [];
+  readonly #moves: StatisticMove[] = [];
   readonly masks: DropoutMask[] = [];
 
   /** What `inline` asks of each node: its outputs in training form, or undefined where it is the same as in inference. */
@@ -66,15 +74,49 @@ export class TrainingForm {
       node.name || undefined,
     );
     const values = elementCount(x!.shape) / x!.shape[1]!;
-    const move = (running: Value, batch: Value, factor: number): void => {
-      const kept = b.times(running, b.scalar(momentum));
-      this.statistics.push({ name: running.name, next: b.plus(kept, b.times(batch, b.scalar(factor))) });
-    };
-    b.within(node.name || node.op, () => {
-      move(runningMean!, mean!, 1 - momentum);
-      move(runningVariance!, variance!, ((1 - momentum) * values) / Math.max(1, values - 1));
-    });
+    const share = 1 - momentum;
+    this.#moves.push(
+      { running: runningMean!, batch: mean!, kept: momentum, share },
+      {
+        running: runningVariance!,
+        batch: variance!,
+        kept: momentum,
+        share: (share * values) / Math.max(1, values - 1),
+      },
+    );
     return y!;
+  }
+
+  /** Moves all running statistics at once, as one long vector: they are many and short, and a node costs as much as some thousand elements. */
+  moveStatistics(b: GraphBuilder): readonly StatisticUpdate[] {
+    if (this.#moves.length === 0) return [];
+    const each = (value: (move: StatisticMove) => number): Value => {
+      const data = Float32Array.from(
+        this.#moves.flatMap((move) => new Array<number>(elementCount(move.running.shape)).fill(value(move))),
+      );
+      return b.constant({ dtype: "float32", shape: [data.length], data });
+    };
+    const running = this.#moves.map((move) => move.running);
+    const kept = b.times(
+      pack(b, running),
+      each((move) => move.kept),
+    );
+    const batch = pack(
+      b,
+      this.#moves.map((move) => move.batch),
+    );
+    const next = unpack(
+      b,
+      b.plus(
+        kept,
+        b.times(
+          batch,
+          each((move) => move.share),
+        ),
+      ),
+      running,
+    );
+    return running.map(({ name }, index) => ({ name, next: next[index]! }));
   }
 
   #dropout(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): Value {

@@ -154,3 +154,72 @@ function handsOn(node: Node, readers: ReadonlyMap<string, readonly Node[]>): boo
 function identity(name: string, from: string, to: string): Node {
   return { op: "Identity", domain: "", name, inputs: [from], outputs: [to], attributes: {} };
 }
+
+/**
+ * Makes every reshape of a reshape one of the original, and takes those away that change nothing. A reshape moves no element, but costs what a node costs.
+ *
+ * @param shapes - the shape of each value
+ */
+export function mergeReshapes(graph: Graph, shapes: ReadonlyMap<string, readonly number[]>): Graph {
+  if (hasSubgraphs(graph)) return graph;
+  const made = producers(graph);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const isReshape = (node: Node | undefined): node is Node => node?.op === "Reshape" && node.domain === "";
+  // A 0 in the shape, which would mean the size of the input's axis, is refused here.
+  const explicit = (node: Node): boolean => {
+    const shape = graph.initializers.get(node.inputs[1]!);
+    return shape?.dtype === "int64" && shape.data.every((size) => size > 0n);
+  };
+  const renamed = new Map<string, string>();
+  const nodes = graph.nodes.flatMap((node): Node[] => {
+    const read = node.inputs.map((name) => renamed.get(name) ?? name);
+    if (!isReshape(node) || !explicit(node)) return [{ ...node, inputs: read }];
+    let [source] = read as [string];
+    for (let maker = made.get(source); isReshape(maker); maker = made.get(source))
+      source = renamed.get(maker.inputs[0]!) ?? maker.inputs[0]!;
+    const [result] = node.outputs as [string];
+    if (!outputs.has(result) && shapes.get(source)?.join() === shapes.get(result)?.join()) {
+      renamed.set(result, source);
+      return [];
+    }
+    return [{ ...node, inputs: [source, node.inputs[1]!] }];
+  });
+  return eliminateDeadNodes({ ...graph, nodes });
+}
+
+/** Lets what a graph's output is a copy of have the output's name itself, where no other output has it. */
+export function nameOutputs(graph: Graph): Graph {
+  if (hasSubgraphs(graph)) return graph;
+  const made = producers(graph);
+  const taken = new Set(graph.outputs.map(({ name }) => name));
+  const renamed = new Map<string, string>();
+  const gone = new Set<Node>();
+  for (const { name } of graph.outputs) {
+    const copy = made.get(name);
+    const source = copy?.inputs[0];
+    if (
+      copy?.op !== "Identity" ||
+      source === undefined ||
+      !made.has(source) ||
+      taken.has(source) ||
+      renamed.has(source)
+    )
+      continue;
+    renamed.set(source, name);
+    gone.add(copy);
+  }
+  const named = (name: string): string => renamed.get(name) ?? name;
+  return {
+    ...graph,
+    nodes: graph.nodes
+      .filter((node) => !gone.has(node))
+      .map((node) => ({ ...node, inputs: node.inputs.map(named), outputs: node.outputs.map(named) })),
+  };
+}
+
+/** Bodies read values of the graph around them by name, so these are not renamed. */
+function hasSubgraphs(graph: Graph): boolean {
+  return graph.nodes.some((node) =>
+    Object.values(node.attributes).some(({ kind }) => kind === "graph" || kind === "graphs"),
+  );
+}

@@ -3,6 +3,8 @@ export {
   eliminateCommonSubexpressions,
   eliminateDeadNodes,
   foldIdentities,
+  mergeReshapes,
+  nameOutputs,
   pruneInitializers,
 } from "./eliminate.js";
 export { consumers, dependents, producers, readNames, topologicalOrder } from "./order.js";
