@@ -1,7 +1,7 @@
 import { sameShape } from "../../../graph/index.js";
 import { elementCount } from "../../../onnx/types.js";
 import { reluGrad as plainReluGrad } from "../relu.js";
-import { type BlockedRule, blockedOp, sliceAxis } from "./layout.js";
+import { type BlockedRule, blockedOp, canBlock, sliceAxis } from "./layout.js";
 
 /** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
 const total = [
@@ -79,6 +79,24 @@ const globalAveragePool: BlockedRule = (context) => {
   return [{ plain: sliceAxis(b, pooled, 1, context.inputs[0]!.shape[1]!) }];
 };
 
+/**
+ * Expand of x [N, C, 1, 1] to [N, C, H, W], as the gradient of a global average has it: a product of each block's lanes with the identity, repeated for every position. Expand itself
+ * copies H W elements at a time: 1.3 ms for [32, 1280, 3, 3].
+ */
+const expand: BlockedRule = (context) => {
+  const { b, block, inputs, outputs } = context;
+  const [x, y] = [inputs[0]!, outputs[0]!];
+  const [images, channels, height, width] = y.shape as [number, number, number, number];
+  if (!sameShape(x.shape, [images, channels, 1, 1]) || !canBlock(y) || channels % block !== 0) return undefined;
+  const positions = height * width;
+  const data = new Float32Array(block * positions * block);
+  for (let lane = 0; lane < block; lane++)
+    for (let position = 0; position < positions; position++) data[(lane * positions + position) * block + lane] = 1;
+  const repeat = b.constant({ dtype: "float32", shape: [block, positions * block], data }, "repeat");
+  const byBlock = b.reshape(context.plain(0), [(images * channels) / block, block]);
+  return [{ blocked: b.reshape(b.matMul(byBlock, repeat), y.shape) }];
+};
+
 /** MaxPool and AveragePool with one output. */
 const pool: BlockedRule = (context) => {
   const { b, node, attributes } = context;
@@ -89,6 +107,7 @@ const pool: BlockedRule = (context) => {
 export const elementwiseRules: readonly (readonly [string, BlockedRule])[] = [
   ...[...total, ...partial].map((op) => [op, elementwise] as const),
   ["isonorm:ReluGrad", reluGrad],
+  ["Expand", expand],
   ["GlobalAveragePool", globalAveragePool],
   ["MaxPool", pool],
   ["AveragePool", pool],
