@@ -105,7 +105,7 @@ function open(b: GraphBuilder, model: Model): Promise<InferenceSession> {
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("differences")));
   const bytes = encode({
     ...model,
-    graph: pruneInitializers(lower(graph, "cpu", model.opsets)),
+    graph: pruneInitializers(lower(graph, "cpu", { opsets: model.opsets })),
     opsets: new Map([...b.opsets].filter(([domain]) => domain !== "isonorm")),
   });
   return InferenceSession.create(bytes, { intraOpNumThreads: 2, logSeverityLevel: 3 });

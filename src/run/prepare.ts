@@ -12,6 +12,7 @@ import {
 } from "../train/index.js";
 import { openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
+import { sessionOptions } from "./sessionOptions.js";
 import { trainedPart } from "./trainedPart.js";
 
 export interface PreparedTraining extends PlannedTraining {
@@ -30,9 +31,10 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const network = await openNetwork(splits, dataStatistics, asked, threads);
   const part = await trainedPart(network, splits, asked, threads, onFeatures);
-  const channelBlock = process.env.NOBLOCK
-    ? undefined
-    : await measureChannelBlock({ createSession: InferenceSession.create, Tensor: OrtTensor });
+  const channelBlock = await measureChannelBlock({
+    createSession: (bytes) => InferenceSession.create(bytes, sessionOptions(1)),
+    Tensor: OrtTensor,
+  });
   const planned = planTraining(network, part, asked, channelBlock);
   const { step, batches, settings } = planned;
   const { model, statistics } = part;
@@ -46,9 +48,8 @@ export async function prepareTraining(
     target: "cpu",
     channelBlock,
   });
-  const sessionOptions: InferenceSession.SessionOptions = { intraOpNumThreads: threads, interOpNumThreads: 1 };
   const open = (graph: Graph): Promise<InferenceSession> =>
-    InferenceSession.create(encode({ ...model, graph, opsets: step.opsets }), sessionOptions);
+    InferenceSession.create(encode({ ...model, graph, opsets: step.opsets }), sessionOptions(threads));
 
   return {
     ...planned,

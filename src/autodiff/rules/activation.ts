@@ -63,11 +63,17 @@ const Clip: GradientRule = ({ b, inputs: [x, low, high], outputs: [y], dy: [dy],
   const total = (condition: Value) => b.sum(b.where(condition, dy!, constantLike(b, 0, dy!)));
   const bound = (value: Value, gradient: Value) => b.reshape(gradient, value.shape);
   return [
-    wants(0) ? b.times(dy!, b.cast(equal(b, x!, y!), dy!.dtype)) : undefined,
+    wants(0) ? clipGrad(b, dy!, x!, y!) : undefined,
     wants(1) ? bound(low!, total(b.op("Less", [x!, low!]))) : undefined,
     wants(2) ? bound(high!, total(b.op("Greater", [x!, high!]))) : undefined,
   ];
 };
+
+/** dy where y = x, else 0. Abstract for float32, because the fast way to mask depends on the target. */
+function clipGrad(b: GraphBuilder, dy: Value, x: Value, y: Value): Value {
+  if (dy.dtype === "float32") return b.abstract("ClipGrad", [dy, x, y])[0]!;
+  return b.times(dy, b.cast(equal(b, x, y), dy.dtype));
+}
 
 /** y = 1 / (1 + e^-x): f' = y (1 - y). */
 const Sigmoid: GradientRule = ({ b, outputs: [y], dy: [dy] }) => [

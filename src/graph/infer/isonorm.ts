@@ -27,6 +27,14 @@ registerInference("isonorm:ReluGrad", (context) => {
   return [typeOf(dy)];
 });
 
+/** ClipGrad(dy, x, y): dy where y = x, else 0; y is Clip's output for the input x. All of one shape. */
+registerInference("isonorm:ClipGrad", (context) => {
+  const dy = required(context, 0);
+  requireShape(context, 1, dy.shape, "x");
+  requireShape(context, 2, dy.shape, "y");
+  return [typeOf(dy)];
+});
+
 /** ChannelSum(x [N, C, ...]) -> [C]: the sum over every axis but the second. The gradient of a bias. */
 registerInference("isonorm:ChannelSum", (context) => {
   const x = required(context, 0);

@@ -1,15 +1,16 @@
 import type { Recipe, RecipeSet } from "../recipe.js";
+import { clipGrad, reluGrad } from "./activationMasks.js";
 import { averagePoolGrad } from "./averagePool.js";
 import { batchNormGrad, batchNormTraining } from "./batchNormalization.js";
 import { convInputGrad } from "./convInputGrad.js";
 import { convWeightGrad } from "./convWeightGrad.js";
 import { maxPoolGrad } from "./maxPool.js";
-import { reluGrad } from "./relu.js";
 import { channelSum, sumOfSquares, sumOfSquaresPerChannel } from "./sums.js";
 
 /** Recipes for ONNX Runtime's CPU provider. */
 export const cpuRecipes: RecipeSet = new Map<string, Recipe>([
   ["ReluGrad", reluGrad],
+  ["ClipGrad", clipGrad],
   ["ChannelSum", channelSum],
   ["SumOfSquares", sumOfSquares],
   ["SumOfSquaresPerChannel", sumOfSquaresPerChannel],

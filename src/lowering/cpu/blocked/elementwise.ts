@@ -1,6 +1,6 @@
 import { sameShape } from "../../../graph/index.js";
 import { elementCount } from "../../../onnx/types.js";
-import { reluGrad as plainReluGrad } from "../relu.js";
+import { clipGrad, reluGrad } from "../activationMasks.js";
 import { type BlockedRule, blockedOp, canBlock, sliceAxis } from "./layout.js";
 
 /** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
@@ -64,12 +64,14 @@ const elementwise: BlockedRule = (context) => {
   return [{ blocked: b.op(node.op, operands, attributes) }];
 };
 
-/** The plain recipe, which is made of such operators. */
-const reluGrad: BlockedRule = (context) => {
-  if (!context.isBlocked(0) && !context.isBlocked(1)) return undefined;
-  const values = [context.blocked(0), context.blocked(1)];
-  return [{ blocked: plainReluGrad({ b: context.b, inputs: values })[0]! }];
-};
+/** A plain recipe that is made of such operators. */
+const masked =
+  (recipe: typeof clipGrad): BlockedRule =>
+  (context) => {
+    const inputs = context.inputs.map((_, index) => index);
+    if (!inputs.some(context.isBlocked)) return undefined;
+    return [{ blocked: recipe({ b: context.b, inputs: inputs.map(context.blocked) })[0]! }];
+  };
 
 /** GlobalAveragePool(x [N, C, H, W]) -> [N, C, 1, 1] */
 const globalAveragePool: BlockedRule = (context) => {
@@ -106,7 +108,8 @@ const pool: BlockedRule = (context) => {
 
 export const elementwiseRules: readonly (readonly [string, BlockedRule])[] = [
   ...[...total, ...partial].map((op) => [op, elementwise] as const),
-  ["isonorm:ReluGrad", reluGrad],
+  ["isonorm:ReluGrad", masked(reluGrad)],
+  ["isonorm:ClipGrad", masked(clipGrad)],
   ["Expand", expand],
   ["GlobalAveragePool", globalAveragePool],
   ["MaxPool", pool],

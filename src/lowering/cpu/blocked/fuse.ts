@@ -1,13 +1,13 @@
 import { consumers, inferGraph, type Value } from "../../../graph/index.js";
-import { type Graph, type Node, string } from "../../../onnx/types.js";
+import { floats, type Graph, type Node, string } from "../../../onnx/types.js";
 import { isBlockedOp } from "./layout.js";
 
 /**
- * The same graph with sums and Relu that follow a blocked convolution drawn into it: the operator adds its fourth input and applies an activation as it writes its result. Each saves a
+ * The same graph with sums and activations that follow a blocked convolution drawn into it: the operator adds its fourth input and applies an activation as it writes its result. Each saves a
  * pass that reads and writes a whole tensor.
  */
 export function fuse(graph: Graph, opsets: ReadonlyMap<string, number>): Graph {
-  return fuseWith(fuseWith(graph, opsets, asSum), opsets, asRelu);
+  return fuseWith(fuseWith(graph, opsets, asSum), opsets, asActivation);
 }
 
 /** The two nodes as one, which stands in the follower's place; undefined where they do not fit. */
@@ -23,15 +23,20 @@ const asSum: Fusion = (convolution, follower, values) => {
   return { ...convolution, inputs: [x, w, bias, other], outputs: follower.outputs };
 };
 
-/** Relu(Conv(...)) -> Conv(...) with that activation */
-const asRelu: Fusion = (convolution, follower) =>
-  follower.op === "Relu"
-    ? {
-        ...convolution,
-        attributes: { ...convolution.attributes, activation: string("Relu") },
-        outputs: follower.outputs,
-      }
-    : undefined;
+/** Relu(Conv(...)), or Clip with constant bounds -> Conv(...) with that activation */
+const asActivation: Fusion = (convolution, follower, values) => {
+  const activated = (attributes: Node["attributes"]): Node => ({
+    ...convolution,
+    attributes: { ...convolution.attributes, ...attributes },
+    outputs: follower.outputs,
+  });
+  if (follower.op === "Relu") return activated({ activation: string("Relu") });
+  if (follower.op !== "Clip") return undefined;
+  const [low, high] = [1, 2].map((input) => values.get(follower.inputs[input] ?? "")?.constant?.data[0]);
+  if (typeof low !== "number" || typeof high !== "number" || follower.inputs[0] !== convolution.outputs[0])
+    return undefined;
+  return activated({ activation: string("Clip"), activation_params: floats([low, high]) });
+};
 
 function fuseWith(graph: Graph, opsets: ReadonlyMap<string, number>, fusion: Fusion): Graph {
   const readers = consumers(graph);

@@ -10,3 +10,14 @@ it("ReluGrad passes dy where y is positive, however small, and nothing elsewhere
   ]);
   expect([...dx!].map((value) => value + 0)).toEqual([-3, 0, 7, 0, 11]);
 });
+
+it("ClipGrad passes dy where Clip left x as it was, its bounds included, and nothing elsewhere", async () => {
+  const x = Float32Array.of(-1e-9, 0, 3, 6, 6.0000005, -2, 1e30);
+  const y = Float32Array.of(0, 0, 3, 6, 6, 0, 6);
+  const dy = Float32Array.of(1, 2, -3, 4, 5, 6, 7);
+  const [dx] = await runAbstract(
+    "ClipGrad",
+    [dy, x, y].map((data) => ({ dtype: "float32", shape: [7], data })),
+  );
+  expect([...dx!].map((value) => value + 0)).toEqual([0, 2, -3, 4, 0, 0, 0]);
+});
