@@ -1,2 +1,3 @@
 export { lower } from "./lower.js";
 export type { Recipe, RecipeContext, RecipeSet, Target } from "./recipe.js";
+export { webgpuProvider } from "./webgpu/provider.js";

@@ -10,9 +10,15 @@ import {
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { cpuRecipes } from "./cpu/index.js";
-import type { Recipe, RecipeSet, Target } from "./recipe.js";
+import type { Recipe, RecipeSet, Substitute, Target } from "./recipe.js";
+import { webgpuRecipes, webgpuSubstitutes } from "./webgpu/index.js";
 
-const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: new Map() };
+const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: webgpuRecipes };
+/** ONNX operators that a target lacks, by name. */
+const substitutes: Readonly<Record<Target, ReadonlyMap<string, Substitute>>> = {
+  cpu: new Map(),
+  webgpu: webgpuSubstitutes,
+};
 
 /**
  * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
@@ -40,7 +46,11 @@ function replaceAbstract(graph: Graph, target: Target, opsets?: ReadonlyMap<stri
   const names = new Map<string, string>();
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => (name === "" ? undefined : namedValue(lowered, name, node)));
-    if (node.domain !== "isonorm") {
+    const results =
+      node.domain === "isonorm"
+        ? applyRecipe(b, node, inputs, recipeFor(node, target), read)
+        : applySubstitute(b, node, inputs, target);
+    if (!results) {
       const outputs = b.add(node.op, inputs, node.attributes, {
         domain: node.domain,
         name: node.name || node.op,
@@ -49,7 +59,6 @@ function replaceAbstract(graph: Graph, target: Target, opsets?: ReadonlyMap<stri
       for (const [index, name] of node.outputs.entries()) lowered.set(name, outputs[index]!);
       continue;
     }
-    const results = applyRecipe(b, node, inputs, recipeFor(node, target), read);
     for (const [name, value, made] of results) {
       // A value that the recipe made takes the abstract output's name; one that it only passes on keeps its own.
       const own = made && !names.has(value.name);
@@ -71,14 +80,32 @@ function recipeFor(node: Node, target: Target): Recipe {
   );
 }
 
-/** [name of the abstract output, its value, whether the recipe's own nodes made it] for each output that is read. */
+/** A node's output in the lowered graph: its name, its value, and whether nodes that stand in for the node made it. */
+type Result = readonly [string, Value, boolean];
+
+/** The output of what stands in for an ONNX operator; undefined where the operator stays. */
+function applySubstitute(
+  b: GraphBuilder,
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  target: Target,
+): readonly Result[] | undefined {
+  const substitute = node.domain === "" ? substitutes[target].get(node.op) : undefined;
+  const before = b.nodes.length;
+  const value = substitute?.({ b, inputs, attributes: node.attributes, opset: b.opsets.get("") ?? 1 });
+  if (!value) return undefined;
+  const made = b.nodes.slice(before).some((added) => added.outputs.includes(value.name));
+  return [[node.outputs[0]!, value, made]];
+}
+
+/** A result for each output that is read. */
 function applyRecipe(
   b: GraphBuilder,
   node: Node,
   inputs: readonly (Value | undefined)[],
   recipe: Recipe,
   read: ReadonlySet<string>,
-): readonly (readonly [string, Value, boolean])[] {
+): readonly Result[] {
   const { attributes } = node;
   const types = infer({ node, inputs, attributes, opset: b.opsets.get("isonorm") ?? 1 });
   const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));

@@ -1,0 +1,8 @@
+import type { Value } from "../../graph/index.js";
+import type { RecipeContext } from "../recipe.js";
+
+/** dy where y > 0, else 0. */
+export function reluGrad({ b, inputs }: RecipeContext): readonly Value[] {
+  const [dy, y] = inputs as [Value, Value];
+  return [b.where(b.op("Greater", [y, b.scalar(0)]), dy, b.scalar(0))];
+}
