@@ -20,6 +20,7 @@ import {
   type TrainSettings,
   totalSteps,
 } from "../train/index.js";
+import type { Device } from "./deviceName.js";
 import type { Network } from "./network.js";
 import type { TrainedPart } from "./trainedPart.js";
 
@@ -46,7 +47,12 @@ export interface PlannedTraining {
  *
  * @throws coded errors of settings and model
  */
-export function planTraining(network: Network, part: TrainedPart, asked: TrainSettings): PlannedTraining {
+export function planTraining(
+  network: Network,
+  part: TrainedPart,
+  asked: TrainSettings,
+  device: Device = "cpu",
+): PlannedTraining {
   const { train } = part.splits;
   const classes = train.classes.length;
   const batches = batchSource({
@@ -88,7 +94,7 @@ export function planTraining(network: Network, part: TrainedPart, asked: TrainSe
     clip: settings.clip,
     ema: settings.ema,
     seed: settings.seed,
-    target: "cpu",
+    target: device,
   });
   return {
     network,

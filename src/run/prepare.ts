@@ -1,14 +1,15 @@
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { InputStatistics, Splits } from "../data/core.js";
-import { encode, type Graph, type Tensor } from "../onnx/index.js";
+import { encode, type Tensor } from "../onnx/index.js";
 import { schedules, warmUp } from "../optim/index.js";
 import {
   compileEvaluation,
   StateEvaluator,
-  StepRunner,
+  type StepRunner,
   type TrainingPlan,
   type TrainSettings,
 } from "../train/index.js";
+import { openRunner, openSession } from "./device.js";
+import type { Device } from "./deviceName.js";
 import { openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
 import { trainedPart } from "./trainedPart.js";
@@ -25,11 +26,14 @@ export async function prepareTraining(
   dataStatistics: InputStatistics,
   asked: TrainSettings,
   threads: number,
-  onFeatures?: (done: number, total: number) => void,
+  {
+    device = "cpu",
+    onFeatures,
+  }: { readonly device?: Device; readonly onFeatures?: (done: number, total: number) => void } = {},
 ): Promise<PreparedTraining> {
   const network = await openNetwork(splits, dataStatistics, asked, threads);
   const part = await trainedPart(network, splits, asked, threads, onFeatures);
-  const planned = planTraining(network, part, asked);
+  const planned = planTraining(network, part, asked, device);
   const { step, batches, settings } = planned;
   const { model, statistics } = part;
   const { train, validation } = part.splits;
@@ -39,17 +43,16 @@ export async function prepareTraining(
     batchSize: Math.min(256, Math.max(validation.size, 1)),
     classes: train.classes.length,
     stateNames: step.state.flatMap(({ name, role }) => (role === "weight" || role === "statistic" ? [name] : [])),
-    target: "cpu",
+    target: device,
   });
-  const sessionOptions: InferenceSession.SessionOptions = { intraOpNumThreads: threads, interOpNumThreads: 1 };
-  const open = (graph: Graph): Promise<InferenceSession> =>
-    InferenceSession.create(encode({ ...model, graph, opsets: step.opsets }), sessionOptions);
+  const execution = { device, threads };
+  const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution);
 
   return {
     ...planned,
     plan: {
       step,
-      evaluator: new StateEvaluator(await open(evaluation.graph), evaluation),
+      evaluator: new StateEvaluator(evaluator, evaluation),
       batches,
       validation,
       stepsPerEpoch: batches.batchesPerEpoch,
@@ -60,7 +63,6 @@ export async function prepareTraining(
       keep: settings.keep,
       patience: settings.patience,
     },
-    createRunner: async (state = new Map()) =>
-      new StepRunner({ session: await open(step.graph), Tensor: OrtTensor }, step, state),
+    createRunner: (state = new Map()) => openRunner(model, step, state, execution),
   };
 }

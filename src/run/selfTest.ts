@@ -20,13 +20,13 @@ export async function selfTest(): Promise<number> {
   const prepared = await prepareTraining(splits, inputStatistics(data), settings, 1);
   const { batches, elr, lr } = prepared.plan;
   const runner = await prepared.createRunner();
-  const before = runner.snapshot();
+  const before = await runner.snapshot();
   for (let step = 0; step < 2; step++) {
     const { records, targets } = batches.batch(0, step);
     const { loss, finite } = await runner.run(records, targets, { elr, lr, ...prepared.step.scalars(step) });
     if (!finite) throw new Error(`a training step gave the loss ${loss}`);
   }
-  const after = runner.snapshot();
+  const after = await runner.snapshot();
   await Promise.all([runner.release(), prepared.plan.evaluator.release()]);
 
   for (const { name, scaleInvariant } of prepared.proofs) {
