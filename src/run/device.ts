@@ -10,30 +10,42 @@ import type { Device } from "./deviceName.js";
 /** What runs on a device: the provider, and how many of the processor's threads it may use for what is left to the processor. */
 export interface Execution {
   readonly device: Device;
-  readonly threads: number;
+  /** All cores by default. */
+  readonly threads?: number;
+}
+
+export interface SessionDetails {
+  /** Outputs that stay on the device. */
+  readonly onDevice?: readonly string[];
+  /** The provider for WebGPU, by default as graphs that were lowered for it need it. */
+  readonly provider?: InferenceSession.ExecutionProviderConfig;
 }
 
 /**
  * A session on a device.
  *
- * @param onDevice - outputs that stay there
  * @throws ISO_DEVICE_UNAVAILABLE where there is no such device
+ * The session's runs throw ISO_DEVICE_FAILED where the device fails.
  */
 export async function openSession(
   model: Uint8Array,
   { device, threads }: Execution,
-  onDevice: readonly string[] = [],
+  { onDevice = [], provider = webgpuProvider }: SessionDetails = {},
 ): Promise<InferenceSession> {
-  const options: InferenceSession.SessionOptions = { intraOpNumThreads: threads, interOpNumThreads: 1 };
+  const options: InferenceSession.SessionOptions = {
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    interOpNumThreads: 1,
+  };
   if (device === "cpu") return InferenceSession.create(model, options);
   try {
-    return await InferenceSession.create(model, {
+    const session = await InferenceSession.create(model, {
       ...options,
-      executionProviders: [webgpuProvider],
+      executionProviders: [provider],
       preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, "gpu-buffer"])),
       // Warnings tell of nodes that run on the processor by design.
       logSeverityLevel: 3,
     });
+    return failingInWords(session);
   } catch (cause) {
     if (/adapter|GetProviders|not supported in this build|Device/i.test(String(cause))) throw missing(cause);
     throw cause;
@@ -53,11 +65,11 @@ export async function openRunner(
     return new StepRunner({ session, Tensor: OrtTensor }, step, state);
   }
   const nextNames = step.state.filter(({ updated }) => updated).map(({ name }) => nextName(name));
-  const session = await openSession(bytes(step.graph), execution, nextNames);
+  const session = await openSession(bytes(step.graph), execution, { onDevice: nextNames });
   const copy = copyGraph(step);
   const outputs = copy.outputs.map(({ name }) => name);
   const buffers = await DeviceBuffers.open(OrtTensor, step, state, {
-    upload: await openSession(bytes(copy), execution, outputs),
+    upload: await openSession(bytes(copy), execution, { onDevice: outputs }),
     download: await openSession(bytes(copy), execution),
   });
   return new StepRunner({ session, Tensor: OrtTensor }, step, buffers);
@@ -92,6 +104,22 @@ export function vulkanDrivers(): readonly string[] | undefined {
         .map((folder) => `${folder}/vulkan/icd.d`)
         .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []));
   return files.map((file) => file.replace(/^.*\//, "").replace(/(_icd)?(\.\w+)?\.json$/, ""));
+}
+
+/** The session, whose runs throw ISO_DEVICE_FAILED: a device can be lost, run out of memory, or meet an operator that it does not know after all. */
+function failingInWords(session: InferenceSession): InferenceSession {
+  const run = session.run.bind(session) as (...all: unknown[]) => Promise<InferenceSession.ReturnType>;
+  return Object.assign(session, {
+    run: (...all: unknown[]) =>
+      run(...all).catch((cause: unknown) => {
+        throw new IsonormError(
+          "ISO_DEVICE_FAILED",
+          `the WebGPU device could not go on: ${firstLine(cause)}`,
+          "Use --device cpu; if the device's memory ran out, a smaller --batch-size; --resume goes on from the last checkpoint",
+          { cause },
+        );
+      }),
+  });
 }
 
 function missing(cause: unknown): IsonormError {

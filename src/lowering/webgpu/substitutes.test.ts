@@ -18,6 +18,19 @@ const cases: readonly { name: string; op: string; inputs: readonly Tensor[]; att
     attributes: { axis: int(-1) },
   },
   { name: "LogSoftmax over the first axis", op: "LogSoftmax", inputs: [wide], attributes: { axis: int(0) } },
+  ...[
+    [5, 3],
+    [2, 3, 4],
+    [2, 3, 4, 5],
+  ].map((shape) => ({
+    name: `BatchNormalization of ${JSON.stringify(shape)}`,
+    op: "BatchNormalization",
+    inputs: [
+      irregular(shape),
+      ...[1, 2, 3].map((seed) => irregular([3], seed)),
+      { ...irregular([3]), data: Float32Array.of(0.2, 1, 3) },
+    ],
+  })),
   { name: "Sum of scalars", op: "Sum", inputs: scalars },
   {
     name: "Sum of tensors that broadcast",

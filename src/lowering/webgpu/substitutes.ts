@@ -1,9 +1,9 @@
-import { attributeInt, type GraphBuilder, type Value } from "../../graph/index.js";
+import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../graph/index.js";
 import { int } from "../../onnx/types.js";
 import type { Substitute } from "../recipe.js";
 
 /**
- * ONNX operators that the provider lacks (ONNX Runtime 1.30), written with operators that it has. Not here, and so on the CPU: IsNaN and IsInf, which a shader
+ * ONNX operators that the provider lacks or gets wrong (ONNX Runtime 1.30), written with operators that it has. Not here, and so on the CPU: IsNaN and IsInf, which a shader
  * may not be trusted with, as compilers may assume that every number is finite; and what is rare in networks that are trained.
  */
 export const webgpuSubstitutes: ReadonlyMap<string, Substitute> = new Map<string, Substitute>([
@@ -16,6 +16,18 @@ export const webgpuSubstitutes: ReadonlyMap<string, Substitute> = new Map<string
       const axes = [axis < 0 ? axis + x!.shape.length : axis];
       const below = b.minus(x!, b.reduce("ReduceMax", x!, axes, true));
       return b.minus(below, b.log(b.sum(b.exp(below), axes, true)));
+    },
+  ],
+  // In inference form. The provider's is wrong for x [N, C], where channels stay before positions (ONNX Runtime 1.30).
+  [
+    "BatchNormalization",
+    ({ b, inputs, attributes, opset }) => {
+      if (opset < 9 || attributeInt(attributes, "training_mode", 0) !== 0) return undefined;
+      const [x, scale, bias, mean, variance] = inputs as [Value, Value, Value, Value, Value];
+      const perChannel = (of: Value) => b.reshape(of, [of.shape[0]!, ...x.shape.slice(2).map(() => 1)]);
+      const deviation = b.sqrt(b.plus(variance, b.scalar(attributeFloat(attributes, "epsilon", 1e-5))));
+      const centred = b.minus(x, perChannel(mean));
+      return b.plus(b.times(centred, perChannel(b.over(scale, deviation))), perChannel(bias));
     },
   ],
   ["Sum", ({ b, inputs }) => total(b, inputs as readonly Value[])],
