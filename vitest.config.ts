@@ -1,4 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { softwareVulkan } from "./test/softwareVulkan.js";
+
+// The processes that run tests inherit it.
+Object.assign(process.env, softwareVulkan());
 
 export default defineConfig({
   test: {

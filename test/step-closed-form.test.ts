@@ -98,7 +98,7 @@ async function compiled(
     expect(finite).toBe(true);
     losses.push(loss);
   }
-  const after = new Map([...runner.snapshot()].map(([name, { data }]) => [name, data as Float32Array]));
+  const after = new Map([...(await runner.snapshot())].map(([name, { data }]) => [name, data as Float32Array]));
   await runner.release();
   return { step, model, losses, after };
 }

@@ -180,7 +180,7 @@ describe("a training repeated", () => {
       const prepared = await prepareTraining(splits, inputStatistics(splits.train), settings, threads);
       const runner = await prepared.createRunner();
       await train({ ...prepared.plan, runner, digest: "" }, { progress: freshProgress(""), best: new Map() });
-      const state = bitsOf(runner.snapshot());
+      const state = bitsOf(await runner.snapshot());
       await Promise.all([runner.release(), prepared.plan.evaluator.release()]);
       return state;
     };
@@ -294,9 +294,9 @@ test("dropout draws the same masks after a resumption", async () => {
   const losses = await take(whole, 0, 6);
   const early = await start(new Map());
   expect(await take(early, 0, 3)).toEqual(losses.slice(0, 3));
-  const late = await start(early.snapshot());
+  const late = await start(await early.snapshot());
   expect(await take(late, 3, 6)).toEqual(losses.slice(3));
-  expect(bitsOf(late.snapshot())).toEqual(bitsOf(whole.snapshot()));
+  expect(bitsOf(await late.snapshot())).toEqual(bitsOf(await whole.snapshot()));
 
   // And the masks matter: with nothing dropped the losses are others.
   const none = (): Record<string, Float32Array> =>

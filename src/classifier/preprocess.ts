@@ -79,7 +79,7 @@ export function preprocessRecords(
   if (description.kind === "image") return preprocessImage(b, records, statistics);
   const { numeric, categorical } = description;
   const columns = (from: number, to: number): Value =>
-    b.op("Slice", [records, b.int64([from]), b.int64([to]), b.int64([1])]);
+    to - from === records.shape[1] ? records : b.op("Slice", [records, b.int64([from]), b.int64([to]), b.int64([1])]);
   const isCategory = categorical.map(({ categories }, index) => {
     const column = numeric.length + index;
     const indices: Tensor = {

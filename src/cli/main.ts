@@ -66,6 +66,7 @@ program
   .option("--label <column>", "label column of a table")
   .option("--no-header", "the table's first row is data")
   .option("--strict", "refuse unreadable images instead of skipping them")
+  .option("--device <cpu|webgpu>", "what to run on (default cpu)")
   .option("--threads <n>", "threads of ONNX Runtime")
   .option("--out <file>", "write predictions as CSV")
   .action(async (model, data, _options, command) =>
@@ -79,6 +80,7 @@ program
   .argument("<input...>", "image files, or tables")
   .option("--top <n>", "classes to show for each input", "3")
   .option("--no-header", "the table's first row is data")
+  .option("--device <cpu|webgpu>", "what to run on (default cpu)")
   .option("--threads <n>", "threads of ONNX Runtime")
   .action(async (model, inputs, _options, command) =>
     (await import("./commands/predict.js")).predict(model, inputs, command.optsWithGlobals()),

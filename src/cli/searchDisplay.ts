@@ -39,7 +39,7 @@ export class SearchDisplay {
           `${count(event.examples.train)} training, ${count(event.examples.validation)} validation, ${count(event.examples.test)} test examples`,
         );
         output.say(
-          `${event.strategy} search of ${event.searched.join(", ")} by validation ${event.choose}  batch ${event.batchSize}  epochs ${number(event.epochs)}  seed ${event.seed}  ${event.jobs} at a time, ${event.threads} threads`,
+          `${event.strategy} search of ${event.searched.join(", ")} by validation ${event.choose}  batch ${event.batchSize}  epochs ${number(event.epochs)}  seed ${event.seed}  ${event.jobs} at a time, ${event.device}, ${event.threads} threads`,
         );
         if (event.trialsDone > 0) output.say(`going on after ${event.trialsDone} finished trials`);
         output.say();

@@ -208,6 +208,31 @@ it("weights that stand in Constant nodes, and images of any size, as PaddlePaddl
   expect(weightOf(inspection, "fc_0.w_0")).toMatchObject({ scaleInvariant: false, agree: true });
 });
 
+it("a weight that is quantised and back is one, and keeps its scale", async () => {
+  const b = new GraphBuilder();
+  const number = (value: number) => b.constant({ dtype: "float32", shape: [], data: Float32Array.of(value) });
+  const zero = b.constant({ dtype: "int8", shape: [], data: Int8Array.of(0) });
+  const data = Float32Array.from({ length: 15 }, (_, i) => Math.sin(3 * i));
+  const weight = b.initializer("w", { dtype: "float32", shape: [5, 3], data });
+  const q = b.op("QuantizeLinear", [weight, number(0.01), zero]);
+  const product = b.matMul(b.input("x", "float32", [8, 5]), b.op("DequantizeLinear", [q, number(0.01), zero]));
+  const gain = b.initializer("gain", { dtype: "float32", shape: [3], data: Float32Array.of(1, 2, 3) });
+  b.output("y", b.op("LayerNormalization", [product, gain], { axis: int(-1) }));
+  const { weights } = await inspect({
+    graph: b.finish("quantised"),
+    irVersion: 10,
+    opsets: b.opsets,
+    producerName: "test",
+    producerVersion: "",
+    metadata: new Map(),
+  });
+  expect(weights.map(({ name, role, scaleInvariant }) => [name, role, scaleInvariant])).toEqual([
+    ["w", "weight", false],
+    ["gain", "gain", false],
+  ]);
+  expect(weightOf({ weights, parameters: 0, withoutNumbers: undefined }, "w").reason).toMatch(/QuantizeLinear/);
+});
+
 describe("without numbers", () => {
   const plain = (shape: readonly (number | string)[], dtype: "float32" | "int64" = "float32"): Model => {
     const net = new Network({ shape: [6], classes: 3, seed: 1, head });

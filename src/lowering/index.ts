@@ -1,3 +1,4 @@
 export { blockedDomain, interleave } from "./cpu/blocked/index.js";
 export { type LowerOptions, lower, opsetsOf } from "./lower.js";
 export type { Recipe, RecipeContext, RecipeSet, Target } from "./recipe.js";
+export { webgpuProvider } from "./webgpu/provider.js";

@@ -15,9 +15,15 @@ import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { blockedDomain, blockedRules, fuse, type Placed } from "./cpu/blocked/index.js";
 import { cpuRecipes } from "./cpu/index.js";
 import { LoweredValues } from "./loweredValues.js";
-import type { Recipe, RecipeSet, Target } from "./recipe.js";
+import type { Recipe, RecipeSet, Substitute, Target } from "./recipe.js";
+import { webgpuRecipes, webgpuSubstitutes } from "./webgpu/index.js";
 
-const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: new Map() };
+const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: webgpuRecipes };
+/** ONNX operators that a target lacks, by name. */
+const substitutes: Readonly<Record<Target, ReadonlyMap<string, Substitute>>> = {
+  cpu: new Map(),
+  webgpu: webgpuSubstitutes,
+};
 
 export interface LowerOptions {
   /** Operator-set versions by domain; ai.onnx 21 where not given. */
@@ -78,7 +84,11 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
       continue;
     }
     const plain = node.inputs.map((name) => (name === "" ? undefined : lowered.plain(name, node)));
-    if (node.domain !== "isonorm") {
+    const results =
+      node.domain === "isonorm"
+        ? applyRecipe(b, node, plain, recipeFor(node, target), read)
+        : applySubstitute(b, node, plain, target);
+    if (!results) {
       const outputs = b.add(node.op, plain, node.attributes, {
         domain: node.domain,
         name: node.name || node.op,
@@ -87,7 +97,6 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
       for (const [index, name] of node.outputs.entries()) lowered.set(name, outputs[index]!);
       continue;
     }
-    const results = applyRecipe(b, node, plain, recipeFor(node, target), read);
     for (const [name, value, made] of results) lowered.set(name, named(value, name, made));
   }
   for (const { name } of graph.outputs) {
@@ -155,14 +164,32 @@ function recipeFor(node: Node, target: Target): Recipe {
   );
 }
 
-/** [name of the abstract output, its value, whether the recipe's own nodes made it] for each output that is read. */
+/** A node's output in the lowered graph: its name, its value, and whether nodes that stand in for the node made it. */
+type Result = readonly [string, Value, boolean];
+
+/** The output of what stands in for an ONNX operator; undefined where the operator stays. */
+function applySubstitute(
+  b: GraphBuilder,
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  target: Target,
+): readonly Result[] | undefined {
+  const substitute = node.domain === "" ? substitutes[target].get(node.op) : undefined;
+  const before = b.nodes.length;
+  const value = substitute?.({ b, inputs, attributes: node.attributes, opset: b.opsets.get("") ?? 1 });
+  if (!value) return undefined;
+  const made = b.nodes.slice(before).some((added) => added.outputs.includes(value.name));
+  return [[node.outputs[0]!, value, made]];
+}
+
+/** A result for each output that is read. */
 function applyRecipe(
   b: GraphBuilder,
   node: Node,
   inputs: readonly (Value | undefined)[],
   recipe: Recipe,
   read: ReadonlySet<string>,
-): readonly (readonly [string, Value, boolean])[] {
+): readonly Result[] {
   const { attributes } = node;
   const types = infer({ node, inputs, attributes, opset: b.opsets.get("isonorm") ?? 1 });
   const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));

@@ -22,3 +22,15 @@ export type Recipe = (context: RecipeContext) => readonly (Value | undefined)[];
 
 /** The operators that are fast on one target: a recipe for each abstract operator, by its name. */
 export type RecipeSet = ReadonlyMap<string, Recipe>;
+
+/** What a substitute sees of an ONNX operator (domain ai.onnx) that is slow or missing on a target. */
+export interface SubstituteContext {
+  readonly b: GraphBuilder;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes: Attributes;
+  /** Operator-set version of the graph. */
+  readonly opset: number;
+}
+
+/** Computes an ONNX operator's only output with others; undefined where the operator is to stay. */
+export type Substitute = (context: SubstituteContext) => Value | undefined;

@@ -213,9 +213,9 @@ describe("drop path and dropout", () => {
     const first = await start(model, step);
     const before = await losses(first, step, 0, 3, "adam");
     const again = compile(model, "adam");
-    const second = await start(model, again, first.snapshot());
+    const second = await start(model, again, await first.snapshot());
     expect([...before, ...(await losses(second, again, 3, 6, "adam"))]).toEqual(expected);
-    expect(second.snapshot()).toEqual(whole.snapshot());
+    expect(await second.snapshot()).toEqual(await whole.snapshot());
     await Promise.all([whole.release(), first.release(), second.release()]);
   });
 });

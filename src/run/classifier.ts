@@ -7,6 +7,7 @@ import { IsonormError } from "../errors.js";
 import { argmax, type Evaluation } from "../metrics/index.js";
 import { encode, type Model } from "../onnx/index.js";
 import { readModel, writeModel } from "../onnx/node/index.js";
+import type { Device } from "./deviceName.js";
 import { runFiles } from "./runFolder.js";
 import { evaluateServed, type ServedBatch, servedBatches } from "./served.js";
 import { type TableRow, tableRecords } from "./tableRows.js";
@@ -54,22 +55,30 @@ export class Classifier {
   /**
    * @param path - an exported model.onnx, or a run folder that holds one
    * @param options.threads - of ONNX Runtime; all cores by default
-   * @throws ISO_MODEL_UNREADABLE, ISO_ONNX_... for what is no whole ONNX file, ISO_MODEL_UNSUITABLE for one that isonorm did not export
+   * @param options.device - what it runs on; the processor by default
+   * @throws ISO_DEVICE_UNAVAILABLE, ISO_MODEL_UNREADABLE, ISO_ONNX_... for what is no whole ONNX file, ISO_MODEL_UNSUITABLE for one that isonorm did not export
    */
-  static async load(path: string, options: { readonly threads?: number } = {}): Promise<Classifier> {
+  static async load(
+    path: string,
+    options: { readonly threads?: number; readonly device?: Device } = {},
+  ): Promise<Classifier> {
     const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
     const file = isFolder ? join(path, runFiles.model) : path;
     const model = readModel(file);
     const description = readDescription(model);
     requireInterface(file, model, description);
     // Loaded here: a command that only starts a training in another process must not wait for ONNX Runtime.
-    const { InferenceSession } = await import("onnxruntime-node");
+    const { openSession } = await import("./device.js");
     try {
-      const session = await InferenceSession.create(encode(model), {
-        ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-      });
+      const session = await openSession(
+        encode(model),
+        { device: "cpu", ...options },
+        // The file itself is what runs: it was not lowered.
+        { provider: "webgpu" },
+      );
       return new Classifier(file, model, description, session);
     } catch (cause) {
+      if (cause instanceof IsonormError) throw cause;
       throw unsuitable(file, `ONNX Runtime cannot load it (${cause instanceof Error ? cause.message : String(cause)})`);
     }
   }

@@ -1,5 +1,7 @@
 export { Classifier, type Example, type Prediction } from "./classifier.js";
 export { type ArraySource, type DataSource, type DataSourceOptions, data } from "./dataSource.js";
+export { requireAvailable } from "./device.js";
+export { type Device, deviceNamed, devices } from "./deviceName.js";
 export { type EvaluationData, openEvaluationData } from "./evaluationData.js";
 export type { DoneEvent, Score, TrainingEvent } from "./events.js";
 export type { TrainingJob } from "./job.js";

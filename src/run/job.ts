@@ -7,6 +7,8 @@ import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
 import type { TrainingReport } from "../report/index.js";
 import { freshProgress, type StateEvaluator, type TrainingOutcome, type TrainSettings, train } from "../train/index.js";
+import { requireAvailable } from "./device.js";
+import type { Device } from "./deviceName.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
 import { closeSplits, openJobData } from "./jobData.js";
 import { type PreparedTraining, prepareTraining } from "./prepare.js";
@@ -29,7 +31,7 @@ export interface TrainingJob {
   readonly out: string;
   /** Go on from the folder's checkpoint, if it has one. */
   readonly resume: boolean;
-  readonly device: "cpu";
+  readonly device: Device;
   readonly threads: number;
   /** Whether to touch the test split and write model and report at the end: a search's candidates do not. */
   readonly finish: boolean;
@@ -57,6 +59,7 @@ export async function runJob(job: TrainingJob, hooks: JobHooks): Promise<void> {
   const folder = new RunFolder(job.out);
   const previous = job.resume && folder.hasRun() ? folder.readRun() : undefined;
   try {
+    await requireAvailable(job.device);
     const splits = await openJobData(job, hooks.emit);
     try {
       requireData(job, splits);
@@ -77,13 +80,10 @@ async function trainOn(
   folder: RunFolder,
   previous: RunRecord | undefined,
 ): Promise<void> {
-  const prepared = await prepareTraining(
-    splits,
-    inputStatistics(splits.train),
-    job.settings,
-    job.threads,
-    (done, total) => hooks.emit({ event: "preparing", what: "features", done, total }),
-  );
+  const prepared = await prepareTraining(splits, inputStatistics(splits.train), job.settings, job.threads, {
+    device: job.device,
+    onFeatures: (done, total) => hooks.emit({ event: "preparing", what: "features", done, total }),
+  });
   try {
     await trainPrepared(splits, prepared, job, hooks, folder, previous);
   } finally {

@@ -20,6 +20,7 @@ import {
   type TrainSettings,
   totalSteps,
 } from "../train/index.js";
+import type { Device } from "./deviceName.js";
 import type { Network } from "./network.js";
 import type { TrainedPart } from "./trainedPart.js";
 
@@ -51,6 +52,7 @@ export function planTraining(
   network: Network,
   part: TrainedPart,
   asked: TrainSettings,
+  device: Device = "cpu",
   channelBlock?: number,
 ): PlannedTraining {
   const { train } = part.splits;
@@ -94,7 +96,7 @@ export function planTraining(
     clip: settings.clip,
     ema: settings.ema,
     seed: settings.seed,
-    target: "cpu",
+    target: device,
     channelBlock,
   });
   return {

@@ -1,18 +1,17 @@
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { InputStatistics, Splits } from "../data/core.js";
-import { encode, type Graph, type Tensor } from "../onnx/index.js";
+import { encode, type Tensor } from "../onnx/index.js";
 import { schedules, warmUp } from "../optim/index.js";
 import {
   compileEvaluation,
-  measureChannelBlock,
   StateEvaluator,
-  StepRunner,
+  type StepRunner,
   type TrainingPlan,
   type TrainSettings,
 } from "../train/index.js";
+import { channelBlockHere, openRunner, openSession } from "./device.js";
+import type { Device } from "./deviceName.js";
 import { openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
-import { sessionOptions } from "./sessionOptions.js";
 import { trainedPart } from "./trainedPart.js";
 
 export interface PreparedTraining extends PlannedTraining {
@@ -27,15 +26,15 @@ export async function prepareTraining(
   dataStatistics: InputStatistics,
   asked: TrainSettings,
   threads: number,
-  onFeatures?: (done: number, total: number) => void,
+  {
+    device = "cpu",
+    onFeatures,
+  }: { readonly device?: Device; readonly onFeatures?: (done: number, total: number) => void } = {},
 ): Promise<PreparedTraining> {
   const network = await openNetwork(splits, dataStatistics, asked, threads);
   const part = await trainedPart(network, splits, asked, threads, onFeatures);
-  const channelBlock = await measureChannelBlock({
-    createSession: (bytes) => InferenceSession.create(bytes, sessionOptions(1)),
-    Tensor: OrtTensor,
-  });
-  const planned = planTraining(network, part, asked, channelBlock);
+  const channelBlock = device === "cpu" ? await channelBlockHere() : undefined;
+  const planned = planTraining(network, part, asked, device, channelBlock);
   const { step, batches, settings } = planned;
   const { model, statistics } = part;
   const { train, validation } = part.splits;
@@ -45,17 +44,17 @@ export async function prepareTraining(
     batchSize: Math.min(256, Math.max(validation.size, 1)),
     classes: train.classes.length,
     stateNames: step.state.flatMap(({ name, role }) => (role === "weight" || role === "statistic" ? [name] : [])),
-    target: "cpu",
+    target: device,
     channelBlock,
   });
-  const open = (graph: Graph): Promise<InferenceSession> =>
-    InferenceSession.create(encode({ ...model, graph, opsets: step.opsets }), sessionOptions(threads));
+  const execution = { device, threads };
+  const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution);
 
   return {
     ...planned,
     plan: {
       step,
-      evaluator: new StateEvaluator(await open(evaluation.graph), evaluation),
+      evaluator: new StateEvaluator(evaluator, evaluation),
       batches,
       validation,
       stepsPerEpoch: batches.batchesPerEpoch,
@@ -66,7 +65,6 @@ export async function prepareTraining(
       keep: settings.keep,
       patience: settings.patience,
     },
-    createRunner: async (state = new Map()) =>
-      new StepRunner({ session: await open(step.graph), Tensor: OrtTensor }, step, state),
+    createRunner: (state = new Map()) => openRunner(model, step, state, execution),
   };
 }

@@ -6,6 +6,7 @@ import type { Architecture } from "../models/index.js";
 import { parseTrainSettings, type trainSettings } from "../train/index.js";
 import { Classifier } from "./classifier.js";
 import { type DataSource, data as sources } from "./dataSource.js";
+import { type Device, deviceNamed } from "./deviceName.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
 import type { ModelFile } from "./models.js";
 import { Ongoing } from "./ongoing.js";
@@ -22,6 +23,8 @@ export interface TrainOptions extends Omit<z.input<typeof trainSettings>, "model
   readonly out?: string;
   /** Go on with the run in `out`, which must have the same settings and data. */
   readonly resume?: boolean;
+  /** What to train on; the processor by default. */
+  readonly device?: Device;
   /** Threads of ONNX Runtime; all cores by default. */
   readonly threads?: number;
   /** Gets every event as it comes. */
@@ -62,6 +65,7 @@ async function start(options: TrainOptions, record: (event: TrainingEvent) => vo
     model,
     out: wanted,
     resume = false,
+    device = "cpu",
     threads = availableParallelism(),
     onEvent,
     signal,
@@ -83,7 +87,7 @@ async function start(options: TrainOptions, record: (event: TrainingEvent) => vo
       settings,
       out,
       resume,
-      device: "cpu",
+      device: deviceNamed(device),
       threads,
       finish: true,
     },

@@ -87,10 +87,10 @@ describe.each<[BaseRule, ReturnType<typeof sgd>]>([
     const targets = Float32Array.from({ length: batch * classes }, (_, i) => (i % 4 === 0 ? 1 : 0));
     const elr = 0.05;
     for (let index = 0; index < 5; index++) {
-      const before = runner.snapshot().get("fused")!;
+      const before = (await runner.snapshot()).get("fused")!;
       const { finite } = await runner.run(records, targets, { elr, lr: 0.05, ...step.scalars(index) });
       expect(finite).toBe(true);
-      const after = runner.snapshot().get("fused")!;
+      const after = (await runner.snapshot()).get("fused")!;
       for (const [half, norm] of halfNorms(after).entries())
         expect(norm / halfNorms(start)[half]! - 1).toBeCloseTo(0, 5);
       for (const angle of halfAngles(before, after)) {
@@ -102,7 +102,9 @@ describe.each<[BaseRule, ReturnType<typeof sgd>]>([
         for (const angle of halfAngles(before, after))
           expect(angle).toBeCloseTo(Math.atan(elr), optimizer.name === "sgd" ? 3 : 1);
     }
-    const average = [...runner.snapshot()].find(([name]) => name.includes("fused") && name.includes("average"))![1];
+    const average = [...(await runner.snapshot())].find(
+      ([name]) => name.includes("fused") && name.includes("average"),
+    )![1];
     for (const [half, norm] of halfNorms(average).entries())
       expect(norm / halfNorms(start)[half]! - 1).toBeCloseTo(0, 5);
   });

@@ -27,5 +27,12 @@ export {
   trainSettings,
 } from "./settings.js";
 export { averageName, nextName, norm0Name, type StateRole, type StateTensor, slotName } from "./state.js";
+export {
+  type CopySessions,
+  copyGraph,
+  DeviceBuffers,
+  HostBuffers,
+  type StateBuffers,
+} from "./stateBuffers.js";
 export { type CompiledStep, compileStep } from "./step.js";
 export { TrainingForm } from "./trainingForm.js";

@@ -85,13 +85,17 @@ export async function train(
     clock = now;
     return seconds;
   };
-  const checkpoint = (): Checkpoint => ({ progress: structuredClone(progress), state: runner.snapshot(), best });
-  const outcome = (status: TrainingOutcome["status"]): TrainingOutcome => {
+  const checkpoint = async (): Promise<Checkpoint> => ({
+    progress: structuredClone(progress),
+    state: await runner.snapshot(),
+    best,
+  });
+  const outcome = async (status: TrainingOutcome["status"]): Promise<TrainingOutcome> => {
     const useBest = plan.keep === "best" && best.size > 0;
     return {
       status,
       progress,
-      kept: useBest ? best : evaluationState(plan.step, runner.snapshot()),
+      kept: useBest ? best : evaluationState(plan.step, await runner.snapshot()),
       keptEpoch: useBest ? progress.best!.epoch : progress.step / stepsPerEpoch,
     };
   };
@@ -102,12 +106,12 @@ export async function train(
       return outcome("stopped early");
     if (await hooks.stopRequested?.()) {
       progress.epoch.seconds += lap();
-      await hooks.save?.(checkpoint());
+      await hooks.save?.(await checkpoint());
       return outcome("interrupted");
     }
     if (hooks.saveRequested?.()) {
       progress.epoch.seconds += lap();
-      await hooks.save?.(checkpoint());
+      await hooks.save?.(await checkpoint());
       clock = performance.now();
     }
     const { step } = progress;
@@ -161,10 +165,10 @@ export async function train(
         validationLoss: record.validationLoss,
         validationAccuracy: record.validationAccuracy,
       };
-      best = evaluationState(plan.step, runner.snapshot());
+      best = evaluationState(plan.step, await runner.snapshot());
     }
     // Saved first: an epoch that was told of is never lost.
-    await hooks.save?.(checkpoint());
+    await hooks.save?.(await checkpoint());
     hooks.onEpoch?.(record);
     clock = performance.now();
   }

@@ -13,7 +13,6 @@ export function softmaxCrossEntropy(b: GraphBuilder, logits: Value, targets: Val
   const batch = logits.shape[0]!;
   const logProbabilities = b.op("LogSoftmax", [logits], { axis: int(1) });
   const loss = b.times(b.sum(b.times(targets, logProbabilities)), b.scalar(-1 / batch));
-  const largest = (x: Value): Value => b.op("ArgMax", [x], { axis: int(1), keepdims: int(0) });
-  const correct = b.sum(b.cast(b.op("Equal", [largest(logits), largest(targets)]), "float32"));
+  const correct = b.sum(b.abstract("SameLargest", [logits, targets])[0]!);
   return { loss, correct };
 }

@@ -84,40 +84,40 @@ describe("the runner", () => {
     const [whole, early] = [await start(), await start()];
     for (let index = 0; index < 4; index++) await whole.run(records, targets, rates);
     for (let index = 0; index < 2; index++) await early.run(records, targets, rates);
-    const late = await start(early.snapshot());
+    const late = await start(await early.snapshot());
     for (let index = 0; index < 2; index++) await late.run(records, targets, rates);
-    expect(late.snapshot()).toEqual(whole.snapshot());
+    expect(await late.snapshot()).toEqual(await whole.snapshot());
   });
 
   it("leaves the state as it was after a step that is not finite, and takes the next one from there", async () => {
     const runner = await start();
     await runner.run(records, targets, rates);
-    const before = runner.snapshot();
+    const before = await runner.snapshot();
     const bad = await runner.run(records, targets, { elr: 0.01, lr: Number.NaN });
     expect(bad.finite).toBe(false);
-    expect(runner.snapshot()).toEqual(before);
+    expect(await runner.snapshot()).toEqual(before);
     const infinite = await runner.run(
       records.map(() => 3e38),
       targets,
       { ...rates, lr: 1e38 },
     );
     expect(infinite.finite).toBe(false);
-    expect(runner.snapshot()).toEqual(before);
+    expect(await runner.snapshot()).toEqual(before);
 
     const good = await start(before);
     const [once, again] = [await runner.run(records, targets, rates), await good.run(records, targets, rates)];
     expect(once).toEqual(again);
-    expect(runner.snapshot()).toEqual(good.snapshot());
+    expect(await runner.snapshot()).toEqual(await good.snapshot());
   });
 
   it("gives a snapshot that later steps do not change", async () => {
     const runner = await start();
-    const first = runner.snapshot();
+    const first = await runner.snapshot();
     const copy = structuredClone(first);
     await runner.run(records, targets, rates);
     await runner.run(records, targets, rates);
     expect(first).toEqual(copy);
-    expect(runner.snapshot()).not.toEqual(copy);
+    expect(await runner.snapshot()).not.toEqual(copy);
   });
 
   it("refuses a state of another shape or type, and a step without its scalars", async () => {
@@ -138,7 +138,7 @@ describe("the evaluator", () => {
   });
 
   it("gives the same logits whatever the size of its batches, the last of which is filled up", async () => {
-    const state = evaluationState(step, (await start()).snapshot());
+    const state = evaluationState(step, await (await start()).snapshot());
     expect([...state.keys()].sort()).toEqual(
       [
         "classifier.weight",

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
-import { elementCount, type Tensor } from "../onnx/types.js";
-import { nextName, type StateTensor } from "./state.js";
+import type { Tensor } from "../onnx/types.js";
+import { HostBuffers, type StateBuffers } from "./stateBuffers.js";
 import type { CompiledStep } from "./step.js";
 
 /** Opens an ONNX Runtime session; onnxruntime-node and onnxruntime-web both offer it as `InferenceSession.create`. */
@@ -16,52 +16,26 @@ export interface StepResult {
   readonly finite: boolean;
 }
 
-interface Slot {
-  readonly state: StateTensor;
-  /** Two buffers: one holds the present value, the step writes the next value into the other. */
-  readonly buffers: readonly [OrtTensor, OrtTensor];
-}
-
-/**
- * Runs compiled training steps and owns the training state. Every updated tensor has two buffers; a step reads one and writes the
- * other, and only a step with finite results makes the written ones the present ones. So a bad step costs nothing and changes nothing.
- */
+/** Runs compiled training steps and owns the training state. A step whose results are not finite costs nothing and changes nothing. */
 export class StepRunner {
   readonly #session: InferenceSession;
-  /** Of the session's own package: a session leaves preallocated outputs of another package's class unwritten, without a word. */
   readonly #Tensor: TensorConstructor;
   readonly #step: CompiledStep;
-  readonly #slots: readonly Slot[];
-  readonly #constants: Readonly<Record<string, OrtTensor>>;
-  #present: 0 | 1 = 0;
+  readonly #buffers: StateBuffers;
 
+  /**
+   * @param runtime - the session, and the `Tensor` class of the package that it comes from
+   * @param state - values to start from, for a state in the process's memory (a tensor's initial one where it is not among them); or where the state lies
+   */
   constructor(
     runtime: { readonly session: InferenceSession; readonly Tensor: TensorConstructor },
     step: CompiledStep,
-    state: ReadonlyMap<string, Tensor>,
+    state: ReadonlyMap<string, Tensor> | StateBuffers,
   ) {
     this.#session = runtime.session;
     this.#Tensor = runtime.Tensor;
     this.#step = step;
-    const initial = (tensor: StateTensor): Float32Array => {
-      const value = state.get(tensor.name) ?? tensor.initial;
-      if (value.dtype !== "float32" || value.data.length !== elementCount(tensor.initial.shape))
-        throw new TypeError(
-          `state tensor ${tensor.name} is ${value.dtype}[${value.shape}], expected float32[${tensor.initial.shape}]`,
-        );
-      return value.data;
-    };
-    const tensor = (data: Float32Array, like: StateTensor): OrtTensor =>
-      new this.#Tensor("float32", data, like.initial.shape);
-    this.#slots = step.state
-      .filter((state) => state.updated)
-      .map((state) => {
-        const data = initial(state);
-        return { state, buffers: [tensor(data.slice(), state), tensor(new Float32Array(data.length), state)] };
-      });
-    this.#constants = Object.fromEntries(
-      step.state.filter((state) => !state.updated).map((state) => [state.name, tensor(initial(state).slice(), state)]),
-    );
+    this.#buffers = "settle" in state ? state : new HostBuffers(runtime.Tensor, step, state);
   }
 
   /**
@@ -79,7 +53,7 @@ export class StepRunner {
     masks: Readonly<Record<string, Float32Array>> = {},
   ): Promise<StepResult> {
     const { inputs } = this.#step;
-    const feeds: Record<string, OrtTensor> = { ...this.#constants };
+    const feeds: Record<string, OrtTensor> = Object.fromEntries(this.#buffers.present());
     feeds[inputs.records.name] =
       records instanceof Uint8Array
         ? new this.#Tensor("uint8", records, inputs.records.shape)
@@ -95,39 +69,27 @@ export class StepRunner {
       if (!value) throw new TypeError(`the step needs the dropout mask ${mask.name}`);
       feeds[mask.name] = new this.#Tensor("float32", value, mask.shape);
     }
-    const fetches: Record<string, OrtTensor | null> = { loss: null, correct: null, health: null };
-    const next = this.#present === 0 ? 1 : 0;
-    for (const { state, buffers } of this.#slots) {
-      feeds[state.name] = buffers[this.#present];
-      fetches[nextName(state.name)] = buffers[next];
-    }
+    const fetches = { loss: null, correct: null, health: null, ...this.#buffers.next() };
     const results = await this.#session.run(feeds, fetches);
     const scalar = (name: string): number => Number(results[name]!.data[0]);
     const loss = scalar("loss");
     const finite = Number.isFinite(loss) && Number.isFinite(scalar("health"));
-    if (finite) this.#present = next;
+    this.#buffers.settle(results, finite);
     return { loss, correct: scalar("correct"), finite };
   }
 
-  /** Present value of every state tensor as the runtime's tensors, without a copy: for evaluation and saving. */
+  /** Present value of every state tensor as the runtime's tensors, without a copy: for evaluation. They hold until the next step. */
   present(): Map<string, OrtTensor> {
-    const tensors = new Map<string, OrtTensor>(Object.entries(this.#constants));
-    for (const { state, buffers } of this.#slots) tensors.set(state.name, buffers[this.#present]);
-    return tensors;
+    return this.#buffers.present();
   }
 
   /** A copy of the present state, in the order of the step's declaration. */
-  snapshot(): Map<string, Tensor> {
-    const present = this.present();
-    return new Map(
-      this.#step.state.map(({ name, initial }) => [
-        name,
-        { dtype: "float32", shape: initial.shape, data: Float32Array.from(present.get(name)!.data as Float32Array) },
-      ]),
-    );
+  snapshot(): Promise<Map<string, Tensor>> {
+    return this.#buffers.snapshot();
   }
 
   async release(): Promise<void> {
+    await this.#buffers.release();
     await this.#session.release();
   }
 }

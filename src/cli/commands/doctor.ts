@@ -1,5 +1,7 @@
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { listSupportedBackends } from "onnxruntime-node";
+import { IsonormError } from "../../errors.js";
+import { vulkanDrivers } from "../../run/device.js";
 import { versions } from "../../run/versions.js";
 import { bytes } from "../format.js";
 import { Output } from "../output.js";
@@ -21,6 +23,7 @@ export async function doctor(options: RawOptions): Promise<void> {
   findings.push({ name: "threads", value: String(availableParallelism()) });
   findings.push({ name: "memory", value: `${bytes(freemem())} free of ${bytes(totalmem())}` });
   findings.push(await trainsFinding());
+  findings.push(await webgpuFinding(backends));
   findings.push(await imagesFinding());
   const node = process.versions.node.split(".").map(Number);
   if (node[0]! < 20 || (node[0] === 20 && node[1]! < 9))
@@ -44,6 +47,24 @@ async function trainsFinding(): Promise<Finding> {
     return { name, value: `works (compiled and run in ${Math.round(milliseconds)} ms)` };
   } catch (error) {
     return { name, value: "fails", problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The same through WebGPU. That there is no such device is no problem: nothing needs one. */
+async function webgpuFinding(backends: readonly string[]): Promise<Finding> {
+  const name = "training step through WebGPU";
+  if (!backends.includes("webgpu")) return { name, value: "not in this build of ONNX Runtime" };
+  const drivers = vulkanDrivers();
+  const found = drivers ? `; Vulkan drivers: ${drivers.join(", ") || "none"}` : "";
+  try {
+    const { selfTest } = await import("../../run/selfTest.js");
+    const milliseconds = await selfTest("webgpu");
+    return { name, value: `works (compiled and run in ${Math.round(milliseconds)} ms${found})` };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof IsonormError && error.code === "ISO_DEVICE_UNAVAILABLE")
+      return { name, value: `${message.split(". ")[0]}${found}` };
+    return { name, value: "fails", problem: `${message}${found}` };
   }
 }
 

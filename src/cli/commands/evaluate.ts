@@ -1,6 +1,6 @@
 import type { Dataset } from "../../data/index.js";
 import { type Confusion, denseConfusion, type Evaluation } from "../../metrics/index.js";
-import { Classifier, openEvaluationData } from "../../run/index.js";
+import { Classifier, deviceNamed, openEvaluationData } from "../../run/index.js";
 import { count, number, percent, table } from "../format.js";
 import { Output } from "../output.js";
 import { PredictionsFile } from "../predictionsFile.js";
@@ -14,7 +14,10 @@ const shownConfusions = 20;
 /** `isonorm evaluate` */
 export async function evaluate(model: string, data: string, options: RawOptions): Promise<void> {
   const output = new Output({ json: options.json === true });
-  const classifier = await Classifier.load(model, { threads: integer(options, "threads") });
+  const classifier = await Classifier.load(model, {
+    threads: integer(options, "threads"),
+    device: deviceNamed(options.device ?? "cpu"),
+  });
   const { path: _, ...dataOptions } = readDataSettings(data, options);
   const { dataset, split, trainedOn, warnings } = await openEvaluationData(classifier, data, {
     ...dataOptions,

@@ -9,7 +9,7 @@ import {
   type TableDescription,
 } from "../../data/index.js";
 import { IsonormError } from "../../errors.js";
-import { Classifier, type Prediction } from "../../run/index.js";
+import { Classifier, deviceNamed, type Prediction } from "../../run/index.js";
 import { percent } from "../format.js";
 import { Output } from "../output.js";
 import { integer, type RawOptions } from "../trainingOptions.js";
@@ -25,7 +25,10 @@ export async function predict(model: string, inputs: readonly string[], options:
   for (const path of inputs)
     if (!existsSync(path))
       throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${path}`, "Check the path");
-  const classifier = await Classifier.load(model, { threads: integer(options, "threads") });
+  const classifier = await Classifier.load(model, {
+    threads: integer(options, "threads"),
+    device: deviceNamed(options.device ?? "cpu"),
+  });
   const printer = new Printer(output, classifier.classes, top);
   try {
     const { input } = classifier;

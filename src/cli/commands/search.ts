@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { IsonormError } from "../../errors.js";
-import { newRunFolder, requireModel } from "../../run/index.js";
+import { deviceNamed, newRunFolder, requireModel } from "../../run/index.js";
 import {
   runSearch,
   type SearchJob,
@@ -34,12 +34,6 @@ export async function search(data: string | undefined, options: RawOptions): Pro
 
 /** The job that the options ask for: a new search, or one that goes on. */
 async function planSearch(data: string | undefined, options: RawOptions): Promise<SearchJob> {
-  if (options.device !== undefined && options.device !== "cpu")
-    throw new IsonormError(
-      "ISO_DEVICE_UNAVAILABLE",
-      `device ${String(options.device)} is not available for training`,
-      "Use --device cpu",
-    );
   const resume = options.resume !== undefined;
   const folder = typeof options.resume === "string" ? options.resume : (options.out as string | undefined);
   if (resume && folder === undefined)
@@ -51,6 +45,7 @@ async function planSearch(data: string | undefined, options: RawOptions): Promis
   const how = {
     out: folder ?? newRunFolder("search"),
     resume,
+    device: options.device === undefined ? undefined : deviceNamed(options.device),
     threads: integer(options, "threads"),
     jobs: jobs(options),
   };

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { IsonormError } from "../../errors.js";
 import {
   type DataSettings,
+  deviceNamed,
   isRunFolder,
   newRunFolder,
   RunFolder,
@@ -52,7 +53,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
       settings: run.settings,
       out: folder!,
       resume: true,
-      device: "cpu",
+      device: deviceNamed(options.device ?? run.device),
       threads: integer(options, "threads") ?? run.threads,
       finish: true,
     };
@@ -68,7 +69,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
     throw new IsonormError("ISO_DATA_MISSING", `there is no file or folder ${data}`, "Check the path");
   const settings = parseTrainSettings(given);
   requireModel(settings);
-  requireCpu(options.device);
+  const device = deviceNamed(options.device ?? "cpu");
   const out = folder ?? newRunFolder("train");
   if (new RunFolder(out).hasRun())
     throw new IsonormError(
@@ -81,7 +82,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
     settings,
     out,
     resume,
-    device: "cpu",
+    device,
     threads: integer(options, "threads") ?? availableParallelism(),
     finish: true,
   };
@@ -110,13 +111,4 @@ function requireSame(
       `the run in ${folder} has data ${JSON.stringify(hadData)}, but ${JSON.stringify(asked)} was given`,
       "Leave data out to go on with the run, or start a new one in another --out",
     );
-}
-
-function requireCpu(device: unknown): void {
-  if (device === undefined || device === "cpu") return;
-  throw new IsonormError(
-    "ISO_DEVICE_UNAVAILABLE",
-    `device ${String(device)} is not available for training`,
-    "Use --device cpu",
-  );
 }

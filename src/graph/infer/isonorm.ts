@@ -35,6 +35,14 @@ registerInference("isonorm:ClipGrad", (context) => {
   return [typeOf(dy)];
 });
 
+/** SameLargest(x [N, C], y [N, C]) -> [N]: 1 where the first largest element of a row of x stands where that of y does, else 0. */
+registerInference("isonorm:SameLargest", (context) => {
+  const x = required(context, 0);
+  requireFloat(context, x);
+  requireShape(context, 1, x.shape, "y");
+  return [{ dtype: x.dtype, shape: [x.shape[0]!] }];
+});
+
 /** ChannelSum(x [N, C, ...]) -> [C]: the sum over every axis but the second. The gradient of a bias. */
 registerInference("isonorm:ChannelSum", (context) => {
   const x = required(context, 0);

@@ -2,7 +2,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { GraphBuilder } from "../../graph/index.js";
 import { encode } from "../../onnx/index.js";
 import type { Attributes, Graph, Tensor } from "../../onnx/types.js";
-import { lower } from "../index.js";
+import { lower, type Target, webgpuProvider } from "../index.js";
 
 /** A graph of one abstract operator with inputs `x0`, `x1`, ... and outputs `y0`, `y1`, ... */
 export function abstractGraph(op: string, inputs: readonly Tensor[], attributes: Attributes = {}): Graph {
@@ -14,21 +14,29 @@ export function abstractGraph(op: string, inputs: readonly Tensor[], attributes:
   return b.finish(op);
 }
 
-/** Runs one abstract operator, lowered for the CPU, on ONNX Runtime's CPU provider; returns its outputs in order. */
+/** What a graph is lowered for, and the provider that runs it: any provider runs what is lowered for another, if slowly. */
+export interface Where {
+  readonly target: Target;
+  readonly provider: Target;
+}
+
+/** Runs one abstract operator, by default lowered for the CPU and run there; returns its outputs in order. */
 export async function runAbstract(
   op: string,
   inputs: readonly Tensor[],
   attributes: Attributes = {},
+  { target, provider }: Where = { target: "cpu", provider: "cpu" },
 ): Promise<readonly Float32Array[]> {
-  const graph = lower(abstractGraph(op, inputs, attributes), "cpu");
-  const results = await runGraph(graph, new Map(inputs.map((tensor, index) => [`x${index}`, tensor])));
+  const graph = lower(abstractGraph(op, inputs, attributes), target);
+  const results = await runGraph(graph, new Map(inputs.map((tensor, index) => [`x${index}`, tensor])), provider);
   return graph.outputs.map(({ name }) => results.get(name) as Float32Array);
 }
 
-/** Runs a graph of ONNX operators on ONNX Runtime's CPU provider; returns the data of its outputs by name. */
+/** Runs a graph of ONNX operators, by default on ONNX Runtime's CPU provider; returns the data of its outputs by name. */
 export async function runGraph(
   graph: Graph,
   inputs: ReadonlyMap<string, Tensor>,
+  provider: Target = "cpu",
 ): Promise<ReadonlyMap<string, Tensor["data"]>> {
   const opsets = new Map([
     ["", 21],
@@ -38,6 +46,7 @@ export async function runGraph(
   const session = await InferenceSession.create(encode(model), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
+    executionProviders: [provider === "webgpu" ? webgpuProvider : provider],
     logSeverityLevel: 4,
   });
   const feeds = [...inputs].map(([name, { dtype, data, shape }]) => [

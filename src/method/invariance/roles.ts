@@ -13,7 +13,7 @@ export interface WeightUse {
   readonly node: Node;
 }
 
-/** Operators that hand a weight on to the one that uses it. */
+/** Operators that hand a weight on to the one that uses it; quantised it is the same weight, only rounded. */
 const handsOn = new Set([
   "Identity",
   "Transpose",
@@ -26,6 +26,8 @@ const handsOn = new Set([
   "Dropout",
   "Expand",
   "Slice",
+  "QuantizeLinear",
+  "DequantizeLinear",
 ]);
 
 const rolesByInput: Readonly<Record<string, readonly WeightRole[]>> = {

@@ -22,6 +22,7 @@ export type SearchEvent =
       readonly steps: number;
       readonly batchSize: number;
       readonly seed: number;
+      readonly device: string;
       /** Trainings side by side at most, and the threads that they share. */
       readonly jobs: number;
       readonly threads: number;

@@ -9,13 +9,16 @@ import type { DataSummary } from "../../report/index.js";
 import {
   closeSplits,
   type DataSettings,
+  type Device,
   dataSettings,
+  devices,
   estimateMemory,
   openJobData,
   openNetwork,
   type PlannedTraining,
   planTraining,
   RunFolder,
+  requireAvailable,
   type TrainedPart,
   trainedPart,
   versions,
@@ -43,9 +46,11 @@ export interface SearchJob {
   readonly out: string;
   /** Go on with the study in the folder, if it has one. */
   readonly resume: boolean;
+  /** What the trainings run on; by default the processor, or what the study that goes on ran on. */
+  readonly device?: Device | undefined;
   /** Threads that all trainings share; all cores by default. */
   readonly threads?: number | undefined;
-  /** Trainings side by side at most; by default as many as there are threads and memory for. Has no influence on results. */
+  /** Trainings side by side at most; by default as many as there are threads and memory for, and one on a graphics processor. Has no influence on results. */
   readonly jobs?: number | undefined;
 }
 
@@ -55,6 +60,8 @@ export const studySettings = z.strictObject({
   /** With "auto" and defaults resolved; `elr` is where the search begins. */
   training: resolvedTrainSettings,
   choose: z.enum(chooseMetrics),
+  /** Studies of versions that knew no other ran on the processor. */
+  device: z.enum(devices).default("cpu"),
   threads: z.int().positive(),
 });
 export type StudySettings = z.output<typeof studySettings>;
@@ -95,6 +102,7 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
     );
   let storage: StudyStorage | undefined;
   try {
+    await requireAvailable(job.device ?? "cpu");
     // A study that cannot be opened is to be told of before the data is read.
     if (resumed) storage = openStudyFile(path, { own: true });
     const data = { ...job.data, seed: job.data.seed ?? job.settings.seed };
@@ -105,15 +113,16 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
     try {
       const [stored] = (await storage?.studies()) ?? [];
       const threads = job.threads ?? (stored ? studySettings.parse(stored.settings).threads : availableParallelism());
+      const device = job.device ?? (stored ? studySettings.parse(stored.settings).device : "cpu");
       const asked: TrainSettings = { ...job.settings, keep: "last", patience: undefined };
       const network = await openNetwork(splits, inputStatistics(splits.train), asked, threads);
       // Features that the trials will read are computed once, here.
       part = await trainedPart(network, splits, asked, threads, (done, total) =>
         emit({ event: "preparing", what: "features", done, total }),
       );
-      const planned = planTraining(network, part, asked);
+      const planned = planTraining(network, part, asked, device);
       if (network.report) emit({ event: "import", ...network.report, features: part.features ?? null });
-      const wanted = studyOf({ ...job, data, threads }, planned, splits);
+      const wanted = studyOf({ ...job, data, device, threads }, planned, splits);
       const strategy = openStrategy(
         job.strategy.name,
         {
@@ -153,7 +162,7 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
         },
         steps: planned.totalSteps,
         batchSize: planned.batches.batchSize,
-        jobs: job.jobs ?? sideBySide(settings.threads, estimateMemory(planned)),
+        jobs: job.jobs ?? (device === "cpu" ? sideBySide(settings.threads, estimateMemory(planned)) : 1),
         warnings: [...splits.warnings, ...planned.warnings, ...otherVersions(study)],
       };
     } finally {
@@ -191,12 +200,13 @@ function sideBySide(threads: number, bytesEach: number): number {
 }
 
 function studyOf(
-  job: SearchJob & { readonly threads: number },
+  job: SearchJob & { readonly device: Device; readonly threads: number },
   { settings, network: { scale }, batches }: PlannedTraining,
   splits: Splits,
 ): Study {
   const { elr, momentum, labelSmoothing, lr, seed } = settings;
-  const shared: StudySettings = { data: job.data, training: settings, choose: job.choose, threads: job.threads };
+  const { data, choose, device, threads } = job;
+  const shared: StudySettings = { data, training: settings, choose, device, threads };
   return {
     id: basename(resolve(job.out)),
     seed,
@@ -231,7 +241,7 @@ function requireSame(had: Study, wanted: Study, out: string): void {
 }
 
 function decisive({ settings, strategy, space }: Study): Record<string, unknown> {
-  const { data, training, choose, threads } = studySettings.parse(settings);
+  const { data, training, choose, device, threads } = studySettings.parse(settings);
   const { path: _, ...dataOptions } = data;
   const all = {
     ...training,
@@ -239,6 +249,7 @@ function decisive({ settings, strategy, space }: Study): Record<string, unknown>
     strategy: strategy.name,
     ...(strategy.settings as object),
     choose,
+    device,
     threads,
   };
   return { ...plain(all), "the search space": space };

@@ -3,6 +3,7 @@ import { IsonormError } from "../../errors.js";
 import {
   architectureSettings,
   Classifier,
+  deviceNamed,
   newRunFolder,
   Ongoing,
   data as sources,
@@ -40,7 +41,7 @@ export interface SearchOptions
   readonly resume?: boolean;
   /** Threads that all trainings share; all cores by default. */
   readonly threads?: number;
-  /** Trainings side by side at most; by default as many as there are threads and memory for. */
+  /** Trainings side by side at most; by default as many as there are threads and memory for, and one on a graphics processor. */
   readonly jobs?: number;
   /** Gets every event as it comes. */
   readonly onEvent?: (event: SearchEvent) => void;
@@ -83,7 +84,7 @@ export class Search extends Ongoing<FinishedSearch, SearchEvent> {
 
 async function start(options: SearchOptions, record: (event: SearchEvent) => void): Promise<FinishedSearch> {
   const { data, model, out = newRunFolder("search"), resume = false, onEvent, signal, ...rest } = options;
-  const { strategy, budget, trials, lowRung, choose, search, threads, jobs, ...settings } = rest;
+  const { strategy, budget, trials, lowRung, choose, search, device, threads, jobs, ...settings } = rest;
   const source = typeof data === "string" ? await sources.open(data) : data;
   const done = await runSearch(
     {
@@ -93,6 +94,7 @@ async function start(options: SearchOptions, record: (event: SearchEvent) => voi
       ...strategyOf({ strategy, budget, trials, lowRung, choose, search }),
       out,
       resume,
+      device: device === undefined ? undefined : deviceNamed(device),
       threads,
       jobs,
     },

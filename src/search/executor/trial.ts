@@ -28,7 +28,7 @@ const heartbeatInterval = 1000;
 /**
  * Errors that are not a trial's own: no other trial would fare better, and the same one would succeed once they are gone. They end the search, which can then be resumed.
  */
-const notTheTrials = /^ISO_(DATA_|STUDY_|OUT_NOT_WRITABLE|CHECKPOINT_WRITE|RESUME_MISMATCH)/;
+const notTheTrials = /^ISO_(DATA_|DEVICE_|STUDY_|OUT_NOT_WRITABLE|CHECKPOINT_WRITE|RESUME_MISMATCH)/;
 
 /** The training that a trial is: the shared settings, the candidate's values, the trial's own seed, the search's splits. */
 export function trialJob(search: OpenSearch, trial: Trial, threads: number, finish: boolean): TrainingJob {
@@ -42,7 +42,7 @@ export function trialJob(search: OpenSearch, trial: Trial, threads: number, fini
     settings: { ...training, ...others, elr, epochs, seed: trial.seed },
     out: trialFolder(search.job.out, trial.number),
     resume: true,
-    device: "cpu",
+    device: search.settings.device,
     threads,
     finish,
   };
