@@ -176,10 +176,11 @@ function applySubstitute(
 ): readonly Result[] | undefined {
   const substitute = node.domain === "" ? substitutes[target].get(node.op) : undefined;
   const before = b.nodes.length;
-  const value = substitute?.({ b, inputs, attributes: node.attributes, opset: b.opsets.get("") ?? 1 });
-  if (!value) return undefined;
-  const made = b.nodes.slice(before).some((added) => added.outputs.includes(value.name));
-  return [[node.outputs[0]!, value, made]];
+  const computed = substitute?.({ b, inputs, attributes: node.attributes, opset: b.opsets.get("") ?? 1 });
+  if (!computed) return undefined;
+  const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
+  const values: readonly Value[] = "name" in computed ? [computed] : computed;
+  return values.map((value, index) => [node.outputs[index]!, value, made.has(value.name)] as const);
 }
 
 /** A result for each output that is read. */

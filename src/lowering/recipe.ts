@@ -32,5 +32,5 @@ export interface SubstituteContext {
   readonly opset: number;
 }
 
-/** Computes an ONNX operator's only output with others; undefined where the operator is to stay. */
-export type Substitute = (context: SubstituteContext) => Value | undefined;
+/** Computes an ONNX operator's outputs with others; undefined where the operator is to stay. */
+export type Substitute = (context: SubstituteContext) => Value | readonly Value[] | undefined;

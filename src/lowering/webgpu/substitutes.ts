@@ -40,6 +40,21 @@ export const webgpuSubstitutes: ReadonlyMap<string, Substitute> = new Map<string
       return b.minus(is("Greater"), is("Less"));
     },
   ],
+  // A program may write to a handful of tensors only.
+  [
+    "Split",
+    ({ b, inputs: [x, sizes], attributes }) => {
+      const lengths = sizes?.constant?.dtype === "int64" ? Array.from(sizes.constant.data, Number) : [];
+      if (lengths.length <= 4) return undefined;
+      const axis = b.int64([attributeInt(attributes, "axis", 0)]);
+      let end = 0;
+      return lengths.map((length) => {
+        const begin = end;
+        end += length;
+        return b.op("Slice", [x!, b.int64([begin]), b.int64([end]), axis]);
+      });
+    },
+  ],
   ["Softsign", ({ b, inputs: [x] }) => b.over(x!, b.plus(b.scalar(1), b.op("Abs", [x!])))],
   ["Or", ({ b, inputs: [x, y] }) => b.op("Not", [b.op("And", [b.op("Not", [x!]), b.op("Not", [y!])])])],
 ]);

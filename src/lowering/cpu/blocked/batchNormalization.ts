@@ -1,5 +1,6 @@
 import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../../graph/index.js";
 import { int, ints } from "../../../onnx/types.js";
+import { meanProductByChannel } from "./dot.js";
 import { type BlockedContext, type BlockedRule, blockedOp, padAxis, sliceAxis } from "./layout.js";
 
 /**
@@ -35,7 +36,7 @@ export const batchNormTraining: BlockedRule = (context) => {
   const x = context.blocked(0);
   const [scale, bias] = vectors(context, [1, 2], x.shape[1]!) as [Value, Value];
   const mean = meanByChannel(b, x);
-  const difference = b.minus(meanByChannel(b, b.square(x)), b.square(mean));
+  const difference = b.minus(meanProductByChannel(b, x, x), b.square(mean));
   const variance = b.op("Max", [difference, b.scalar(0)]);
   const channels = context.inputs[0]!.shape[1]!;
   const moments = [mean, variance].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
@@ -53,9 +54,9 @@ export const batchNormGrad: BlockedRule = (context) => {
   const [images, , ...spatial] = x.shape as [number, number, number, number];
   const count = images * spatial[0] * spatial[1];
   const spread = deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5));
-  const sumOf = (value: Value) => b.times(meanByChannel(b, value), b.scalar(count));
-  const dbias = sumOf(dy);
-  const dscale = b.over(b.minus(sumOf(b.times(dy, x)), b.times(mean, dbias)), spread);
+  const dbias = b.times(meanByChannel(b, dy), b.scalar(count));
+  const product = b.times(meanProductByChannel(b, dy, x), b.scalar(count));
+  const dscale = b.over(b.minus(product, b.times(mean, dbias)), spread);
   const channels = context.inputs[1]!.shape[1]!;
   const gradients = [dscale, dbias].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
   if (!context.needs(0)) return [undefined, ...gradients];

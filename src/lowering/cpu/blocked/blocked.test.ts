@@ -167,6 +167,49 @@ describe.skipIf(channelBlock === undefined)("in blocks of channels", () => {
     expect(nodes.filter((op) => op === "ReorderOutput").length).toBeLessThanOrEqual(3);
   });
 
+  it("the batch's variance is good to a thousandth for channels whose mean is thirty deviations", async () => {
+    const b = new GraphBuilder();
+    const x = b.input("x", "float32", [16, 16, 32, 32]);
+    const w = b.input("w", "float32", [16, 1, 1, 1]);
+    const moved = b.op("Conv", [x, w], { group: int(16), kernel_shape: ints([1, 1]) });
+    const vector = b.input("vector", "float32", [16]);
+    b.output("variance", b.abstract("BatchNormTraining", [moved, vector, vector])[2]!);
+    const data = irregular(x.shape).data.map((value) => Math.sqrt(3) * value + 30);
+    const ones = (shape: number[]): Tensor => ({ dtype: "float32", shape, data: new Float32Array(16).fill(1) });
+    const inputs = {
+      x: { dtype: "float32", shape: x.shape, data },
+      w: ones([16, 1, 1, 1]),
+      vector: ones([16]),
+    } as const;
+    const { outputs, blockedNodes } = await run(b.finish("moments"), inputs, channelBlock);
+    expect(blockedNodes).toContain("Conv");
+    for (let channel = 0; channel < 16; channel++) {
+      const values = Array.from({ length: 16 }, (_, image) => [
+        ...data.subarray((image * 16 + channel) * 1024, (image * 16 + channel + 1) * 1024),
+      ]).flat();
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+      expect(Math.abs(outputs.variance![channel]! / variance - 1)).toBeLessThan(1e-3);
+    }
+  });
+
+  it.each([
+    ["16 elements", [16], false],
+    ["a matrix of a few rows", [48, 40], false],
+    ["a million equal elements", [1024, 1024], true],
+    ["eight million equal elements", [2048, 4096], true],
+    ["a number of elements that fills no whole block", [7, 11], false],
+    ["a prime number of blocks", [16 * 1009], false],
+  ])("sums of squares keep float32's accuracy: %s", async (_, shape, equal) => {
+    const tensor = irregular(shape);
+    const data = equal ? tensor.data.fill(0.1) : tensor.data;
+    const b = new GraphBuilder();
+    b.output("sum", b.abstract("SumOfSquares", [b.input("x", "float32", shape)])[0]!);
+    const { outputs } = await run(b.finish("sum"), { x: { ...tensor, data } }, channelBlock);
+    const expected = data.reduce((sum, value) => sum + value * value, 0);
+    expect(Math.abs(outputs.sum![0]! / expected - 1)).toBeLessThan(2e-6);
+  });
+
   it("what has no blocked form gets the values as ONNX has them", async () => {
     await expectEqual({ x: [4, 20, 6, 6], w: [20, 20, 1, 1], s: [20] }, (b, { x, w, s }) => {
       const y = b.op("Conv", [x!, w!]);

@@ -1,5 +1,6 @@
 import * as batchNormalization from "./batchNormalization.js";
 import * as convolution from "./convolution.js";
+import { sumOfSquares } from "./dot.js";
 import { elementwiseRules } from "./elementwise.js";
 import type { BlockedRule } from "./layout.js";
 
@@ -16,4 +17,5 @@ export const blockedRules: ReadonlyMap<string, BlockedRule> = new Map<string, Bl
   ["isonorm:BatchNormTraining", batchNormalization.batchNormTraining],
   ["isonorm:BatchNormGrad", batchNormalization.batchNormGrad],
   ["isonorm:ChannelSum", batchNormalization.channelSum],
+  ["isonorm:SumOfSquares", sumOfSquares],
 ]);

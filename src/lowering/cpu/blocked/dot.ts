@@ -1,0 +1,47 @@
+import type { GraphBuilder, Value } from "../../../graph/index.js";
+import { elementCount, int, ints } from "../../../onnx/types.js";
+import { type BlockedRule, blockedOp } from "./layout.js";
+
+/**
+ * Products of two tensors, summed, in one pass that only reads: ONNX Runtime's blocked depthwise convolution with one tensor as the image and the other as the kernel, of the same size. 0.24 ms for
+ * the squares of a million elements, where a product and two sums take 0.4 to 0.5.
+ */
+
+/** Longest sum in float32 in one go, as in `../sums.ts`. */
+const longest = 256;
+
+/** Sums of x y over each image's positions. x, y: blocked [N, P, H, W]; returns [N P, 1, 1, 1] */
+function dotOfImages(b: GraphBuilder, x: Value, y: Value): Value {
+  const [images, channels, height, width] = x.shape as [number, number, number, number];
+  const groups = images * channels;
+  const kernel = b.reshape(y, [groups, 1, height, width]);
+  const attributes = { kernel_shape: ints([height, width]), group: int(groups) };
+  return blockedOp(b, "Conv", [b.reshape(x, [1, groups, height, width]), kernel], attributes);
+}
+
+/** Mean of x y by channel, over each image's positions first. x, y: blocked [N, P, H, W]; returns [P] */
+export function meanProductByChannel(b: GraphBuilder, x: Value, y: Value): Value {
+  const [images, channels, height, width] = x.shape as [number, number, number, number];
+  const sums = b.reshape(dotOfImages(b, x, y), [images, channels]);
+  return b.times(b.sum(sums, [0]), b.scalar(1 / (images * height * width)));
+}
+
+/** SumOfSquares of a tensor of whole blocks; the order of its elements is all the same. */
+export const sumOfSquares: BlockedRule = (context) => {
+  const { b, block, inputs } = context;
+  const { shape, dtype } = inputs[0]!;
+  const count = elementCount(shape);
+  if (dtype !== "float32" || count === 0 || count % block !== 0 || context.isBlocked(0)) return undefined;
+  const length = largestDivisor(count / block, longest);
+  // A prime number of blocks would make as many sums as lanes.
+  if (length < Math.min(16, count / block)) return undefined;
+  const x = b.reshape(context.plain(0), [1, count / length, 1, length]);
+  const sums = dotOfImages(b, x, x);
+  if (count / length <= longest) return [{ plain: b.sum(sums) }];
+  return [{ plain: b.cast(b.sum(b.cast(sums, "float64")), "float32") }];
+};
+
+function largestDivisor(count: number, limit: number): number {
+  for (let divisor = Math.min(limit, count); divisor > 1; divisor--) if (count % divisor === 0) return divisor;
+  return 1;
+}
