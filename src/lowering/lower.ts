@@ -13,6 +13,7 @@ import {
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { blockedDomain, blockedRules, fuse, type Placed } from "./cpu/blocked/index.js";
+import { orderForMemory } from "./cpu/executionOrder.js";
 import { cpuRecipes } from "./cpu/index.js";
 import { LoweredValues } from "./loweredValues.js";
 import type { Recipe, RecipeSet, Substitute, Target } from "./recipe.js";
@@ -48,7 +49,8 @@ export function lower(graph: Graph, target: Target, options: LowerOptions = {}):
   const opsets = opsetsOf(options);
   const shapes = new Map([...inferGraph(replaced, opsets)].map(([name, { shape }]) => [name, shape]));
   const lowered = nameOutputs(mergeReshapes(eliminateCommonSubexpressions(eliminateDeadNodes(replaced)), shapes));
-  return options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
+  const fused = options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
+  return target === "cpu" ? orderForMemory(fused) : fused;
 }
 
 /** The operator sets that a lowered graph uses. */

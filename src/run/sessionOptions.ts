@@ -10,6 +10,10 @@ export function sessionOptions(threads?: number): InferenceSession.SessionOption
   return {
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     interOpNumThreads: 1,
+    // Plans of where tensors lie, made in the first run, cost half as much memory again (ResNet-20: 860 MiB against 550) and save no time.
+    enableMemPattern: false,
+    // The level above puts constants into layouts for convolutions; weights are no constants here.
+    graphOptimizationLevel: "extended",
     extra: { session: { set_denormal_as_zero: "1" } },
   };
 }
