@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { build } from "tsdown";
 import { IsonormError } from "../../src/errors.js";
 import { networks } from "../peers/networks.js";
 import type { Workload } from "./workloads.js";
@@ -27,13 +30,29 @@ export const trains = (peer: Peer, { name }: Workload): boolean => peer === "pyt
 const peersFolder = `${import.meta.dirname}/../peers`;
 
 /** `method`: the step as isonorm takes it; `plain`: with the plain optimizer step; `ceiling`: a matrix product. */
-export function startOwn(
+export async function startOwn(
   kind: "method" | "plain" | "ceiling",
   workload: Workload,
   threads: number,
 ): Promise<Contestant> {
-  const script = `${import.meta.dirname}/contender.ts`;
-  return start(kind, process.execPath, [...process.execArgv, script, kind, workload.name, String(threads)]);
+  return start(kind, process.execPath, [await builtContender(), kind, workload.name, String(threads)]);
+}
+
+let built: Promise<string> | undefined;
+
+/** `contender.ts` as JavaScript in one file, as users run isonorm: what compiles TypeScript on the way would add 60 MiB to its memory. */
+function builtContender(): Promise<string> {
+  const outDir = fileURLToPath(new URL("../../.cache/bench-step", import.meta.url));
+  built ??= build({
+    config: false,
+    entry: { contender: `${import.meta.dirname}/contender.ts` },
+    outDir,
+    format: "esm",
+    platform: "node",
+    dts: false,
+    logLevel: "error",
+  }).then(() => join(outDir, readdirSync(outDir).find((name) => /^contender\.m?js$/.test(name))!));
+  return built;
 }
 
 /** @param trainingFile - see `writeTrainingFile`; PyTorch draws weights of its own */
