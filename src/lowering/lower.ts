@@ -14,15 +14,15 @@ import {
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { blockedDomain, blockedRules, fuse, type Placed } from "./cpu/blocked/index.js";
 import { orderForMemory } from "./cpu/executionOrder.js";
-import { cpuRecipes } from "./cpu/index.js";
+import { cpuRecipes, cpuSubstitutes } from "./cpu/index.js";
 import { LoweredValues } from "./loweredValues.js";
 import type { Recipe, RecipeSet, Substitute, Target } from "./recipe.js";
 import { webgpuRecipes, webgpuSubstitutes } from "./webgpu/index.js";
 
 const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: webgpuRecipes };
-/** ONNX operators that a target lacks, by name. */
+/** What ONNX operators are replaced by that a target lacks, or is slow at, by name. */
 const substitutes: Readonly<Record<Target, ReadonlyMap<string, Substitute>>> = {
-  cpu: new Map(),
+  cpu: cpuSubstitutes,
   webgpu: webgpuSubstitutes,
 };
 

@@ -8,6 +8,8 @@ import { maxPoolGrad } from "./maxPool.js";
 import { sameLargest } from "./sameLargest.js";
 import { channelSum, sumOfSquares, sumOfSquaresPerChannel } from "./sums.js";
 
+export { cpuSubstitutes } from "./substitutes.js";
+
 /** Recipes for ONNX Runtime's CPU provider. */
 export const cpuRecipes: RecipeSet = new Map<string, Recipe>([
   ["ReluGrad", reluGrad],

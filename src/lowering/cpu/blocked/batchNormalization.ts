@@ -1,6 +1,6 @@
 import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../../graph/index.js";
-import { int, ints } from "../../../onnx/types.js";
-import { meanProductByChannel } from "./dot.js";
+import { elementCount, int, ints } from "../../../onnx/types.js";
+import { sumProductByChannel } from "./dot.js";
 import { type BlockedContext, type BlockedRule, blockedOp, padAxis, sliceAxis } from "./layout.js";
 
 /**
@@ -35,8 +35,9 @@ export const batchNormTraining: BlockedRule = (context) => {
   const { b, attributes } = context;
   const x = context.blocked(0);
   const [scale, bias] = vectors(context, [1, 2], x.shape[1]!) as [Value, Value];
+  const count = elementCount(x.shape) / x.shape[1]!;
   const mean = meanByChannel(b, x);
-  const difference = b.minus(meanProductByChannel(b, x, x), b.square(mean));
+  const difference = b.minus(b.times(sumProductByChannel(b, x, x), b.scalar(1 / count)), b.square(mean));
   const variance = b.op("Max", [difference, b.scalar(0)]);
   const channels = context.inputs[0]!.shape[1]!;
   const moments = [mean, variance].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
@@ -51,12 +52,10 @@ export const batchNormGrad: BlockedRule = (context) => {
   const { b, attributes } = context;
   const [dy, x] = [context.blocked(0), context.blocked(1)];
   const [scale, mean, variance] = vectors(context, [2, 3, 4], x.shape[1]!) as [Value, Value, Value];
-  const [images, , ...spatial] = x.shape as [number, number, number, number];
-  const count = images * spatial[0] * spatial[1];
+  const count = elementCount(x.shape) / x.shape[1]!;
   const spread = deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5));
   const dbias = b.times(meanByChannel(b, dy), b.scalar(count));
-  const product = b.times(meanProductByChannel(b, dy, x), b.scalar(count));
-  const dscale = b.over(b.minus(product, b.times(mean, dbias)), spread);
+  const dscale = b.over(b.minus(sumProductByChannel(b, dy, x), b.times(mean, dbias)), spread);
   const channels = context.inputs[1]!.shape[1]!;
   const gradients = [dscale, dbias].map((value) => ({ plain: sliceAxis(b, value, 0, channels) }));
   if (!context.needs(0)) return [undefined, ...gradients];
@@ -82,8 +81,7 @@ export const channelSum: BlockedRule = (context) => {
   if (!context.isBlocked(0)) return undefined;
   const { b } = context;
   const x = context.blocked(0);
-  const [images, , height, width] = x.shape as [number, number, number, number];
-  const sum = b.times(meanByChannel(b, x), b.scalar(images * height * width));
+  const sum = b.times(meanByChannel(b, x), b.scalar(elementCount(x.shape) / x.shape[1]!));
   return [{ plain: sliceAxis(b, sum, 0, context.inputs[0]!.shape[1]!) }];
 };
 

@@ -153,8 +153,12 @@ function denseWeightGrad(context: BlockedContext, shape: ConvolutionShape): Retu
     dilations[1] === 1
       ? plain
       : b.op("Slice", [plain, b.int64([0]), b.int64([met]), b.int64([3]), b.int64([dilations[1]!])]);
-  const byMap = transposeMerged(b, b.reshape(kept, [blocks, maps, product(kernel), lanes]), [1, 0, 3, 2]);
-  return [{ plain: sliceAxis(b, b.reshape(byMap, [maps, blocks * lanes, ...kernel]), 1, channels) }];
+  const taps = product(kernel);
+  const byMap = transposeMerged(b, b.reshape(kept, [blocks, maps, taps * lanes]), [1, 0, 2]);
+  const tapsLast = few
+    ? b.transpose(b.reshape(byMap, [maps, taps, lanes]), [0, 2, 1])
+    : fromBlocks(b, b.reshape(byMap, [maps * blocks, lanes, 1, taps]), lanes);
+  return [{ plain: sliceAxis(b, b.reshape(tapsLast, [maps, blocks * lanes, ...kernel]), 1, channels) }];
 }
 
 /** x [N, C, H, W] of few channels as [N, 1, H, W, C] with its padding. */

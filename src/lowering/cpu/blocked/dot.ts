@@ -19,11 +19,9 @@ function dotOfImages(b: GraphBuilder, x: Value, y: Value): Value {
   return blockedOp(b, "Conv", [b.reshape(x, [1, groups, height, width]), kernel], attributes);
 }
 
-/** Mean of x y by channel, over each image's positions first. x, y: blocked [N, P, H, W]; returns [P] */
-export function meanProductByChannel(b: GraphBuilder, x: Value, y: Value): Value {
-  const [images, channels, height, width] = x.shape as [number, number, number, number];
-  const sums = b.reshape(dotOfImages(b, x, y), [images, channels]);
-  return b.times(b.sum(sums, [0]), b.scalar(1 / (images * height * width)));
+/** Sum of x y by channel, over each image's positions first. x, y: blocked [N, P, H, W]; returns [P] */
+export function sumProductByChannel(b: GraphBuilder, x: Value, y: Value): Value {
+  return b.sum(b.reshape(dotOfImages(b, x, y), x.shape.slice(0, 2)), [0]);
 }
 
 /** SumOfSquares of a tensor of whole blocks; the order of its elements is all the same. */

@@ -1,6 +1,7 @@
 import type { GraphBuilder, Value } from "../../../graph/index.js";
 import { int, ints } from "../../../onnx/types.js";
 import { all, type ConvolutionShape, offsets, product } from "../../shared/convolution.js";
+import { transposeMerged } from "../../shared/transpose.js";
 import { exchangedKernels, kernelsOfFew } from "./kernels.js";
 import {
   type BlockedContext,
@@ -8,6 +9,7 @@ import {
   blockedOp,
   type ConvolutionKind,
   cropBlocked,
+  interleaveLast,
   wholeBlocks,
 } from "./layout.js";
 
@@ -44,28 +46,30 @@ export function inputGradByPhases(
   const convolve = (kernels: Value, group: number): Value => {
     const attributes = { kernel_shape: ints(window), pads: ints(pads), group: int(group) };
     const result = blockedOp(b, "Conv", [dy, kernels], attributes);
-    return b.reshape(result, [images, result.shape[1]! / lanes, lanes, product(quotients)]);
+    return b.reshape(result, [images, lanes / block, group === 1 ? phases : 1, product(quotients) * block]);
   };
   let byPhase: Value;
   if (kind === "dense") {
     const exchanged = exchangedKernels(b, b.reshape(chosen, [maps, inChannels, phases, size]), block);
     const mapLanes = wholeBlocks(maps, block);
     const blocks = [lanes / block, mapLanes / block, phases, size * block * block];
-    const kernels = b.transpose(b.reshape(exchanged, blocks), [2, 0, 1, 3]);
-    byPhase = convolve(b.reshape(kernels, [phases * lanes, mapLanes, ...window]), 1);
+    const kernels = b.transpose(b.reshape(exchanged, blocks), [0, 2, 1, 3]);
+    byPhase = convolve(b.reshape(kernels, [lanes * phases, mapLanes, ...window]), 1);
   } else {
     const results = Array.from({ length: phases }, (_, phase) => {
       const [from, to] = [b.int64([phase * size]), b.int64([(phase + 1) * size])];
       const own = b.reshape(b.op("Slice", [chosen, from, to, b.int64([1])]), [channels, 1, ...window]);
       return convolve(kernelsOfFew(b, own, block), lanes);
     });
-    byPhase = b.op("Concat", results, { axis: int(1) });
+    byPhase = b.op("Concat", results, { axis: int(2) });
   }
 
+  // Columns of the phases are put between each other in runs of one position, then whole rows.
   const [vertical, horizontal] = strides as [number, number];
   const [q, r] = quotients;
-  const apart = b.reshape(byPhase, [images, vertical, horizontal, lanes / block, q, r, block]);
-  const between = b.transpose(apart, [0, 3, 4, 1, 5, 2, 6]);
+  const outer = (images * lanes) / block;
+  const columns = interleaveLast(b, b.reshape(byPhase, [outer * vertical, 1, horizontal, q * r * block]));
+  const between = transposeMerged(b, b.reshape(columns, [outer, vertical, q, r * horizontal * block]), [0, 2, 1, 3]);
   const surplus = input.map((length, axis) => quotients[axis]! * strides[axis]! - length);
   const whole = b.reshape(between, [images, lanes, q * vertical, r * horizontal]);
   return [{ blocked: cropBlocked(b, whole, [0, 0], surplus, block) }];
