@@ -67,6 +67,13 @@ export function batchNormGrad(context: RecipeContext): readonly (Value | undefin
   const count = elementCount(x.shape) / x.shape[1]!;
   const gain = b.over(scale, spread);
   const share = b.times(gain, b.scalar(-1 / count));
+  if (x.shape.length === 2) {
+    // Rows are short: the operator takes 1.2 ms for [256, 1024], two passes with vectors 0.2.
+    const slope = b.over(b.times(share, dscale), spread);
+    const shift = b.minus(b.times(share, dbias), b.times(slope, mean));
+    const fromX = b.plus(b.times(x, slope), shift);
+    return [b.plus(b.times(dy, gain), fromX), dscale, dbias];
+  }
   const fromX = b.op("BatchNormalization", [x, b.times(share, dscale), b.times(share, dbias), mean, variance], {
     epsilon: float(epsilon),
   });
