@@ -13,7 +13,7 @@ import {
   StepRunner,
 } from "../train/index.js";
 import type { Device } from "./deviceName.js";
-import { sessionOptions } from "./sessionOptions.js";
+import { servingOptions, trainingOptions, workerOptions } from "./sessionOptions.js";
 
 /** What runs on a device: the provider, and how many of the processor's threads it may use for what is left to the processor. */
 export interface Execution {
@@ -23,6 +23,8 @@ export interface Execution {
 }
 
 export interface SessionDetails {
+  /** What the session is for; serving by default. */
+  readonly options?: (threads?: number) => InferenceSession.SessionOptions;
   /** Outputs that stay on the device. */
   readonly onDevice?: readonly string[];
   /** The provider for WebGPU, by default as graphs that were lowered for it need it. */
@@ -38,9 +40,9 @@ export interface SessionDetails {
 export async function openSession(
   model: Uint8Array,
   { device, threads }: Execution,
-  { onDevice = [], provider = webgpuProvider }: SessionDetails = {},
+  { onDevice = [], provider = webgpuProvider, options: optionsOf = servingOptions }: SessionDetails = {},
 ): Promise<InferenceSession> {
-  const options = sessionOptions(threads);
+  const options = optionsOf(threads);
   if (device === "cpu") return InferenceSession.create(model, options);
   try {
     const session = await InferenceSession.create(model, {
@@ -60,7 +62,7 @@ export async function openSession(
 /** See `measureChannelBlock`. */
 export function channelBlockHere(): Promise<number | undefined> {
   return measureChannelBlock({
-    createSession: (bytes) => openSession(bytes, { device: "cpu", threads: 1 }),
+    createSession: (bytes) => openSession(bytes, { device: "cpu", threads: 1 }, { options: workerOptions }),
     Tensor: OrtTensor,
   });
 }
@@ -74,7 +76,7 @@ export async function openRunner(
 ): Promise<StepRunner> {
   const bytes = (graph: Model["graph"]): Uint8Array => encode({ ...model, graph, opsets: step.opsets });
   if (execution.device === "cpu") {
-    const session = await openSession(bytes(step.graph), execution);
+    const session = await openSession(bytes(step.graph), execution, { options: trainingOptions });
     return new StepRunner({ session, Tensor: OrtTensor }, step, state);
   }
   const nextNames = step.state.filter(({ updated }) => updated).map(({ name }) => nextName(name));

@@ -15,7 +15,7 @@ import { type PreparedTraining, prepareTraining } from "./prepare.js";
 import type { DataSettings, RunRecord } from "./record.js";
 import { RunFolder } from "./runFolder.js";
 import { evaluateServed } from "./served.js";
-import { sessionOptions } from "./sessionOptions.js";
+import { workerOptions } from "./sessionOptions.js";
 import { trainingReport } from "./trainingReport.js";
 import { packageVersion, versions } from "./versions.js";
 
@@ -238,7 +238,7 @@ async function conclude(ending: Ending): Promise<DoneEvent> {
     const model = exportClassifier(network, outcome.kept, statistics, { classes, input, provenance });
     const bytes = encode(model);
     folder.writeModel(bytes);
-    const session = await InferenceSession.create(bytes, sessionOptions(job.threads));
+    const session = await InferenceSession.create(bytes, workerOptions(job.threads));
     try {
       validation = await evaluateServed(session, splits.validation);
       test = splits.test && (await evaluateServed(session, splits.test));

@@ -23,7 +23,7 @@ import { encode, type Model } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
 import type { TrainSettings } from "../train/index.js";
 import { recordsTensor } from "./records.js";
-import { sessionOptions } from "./sessionOptions.js";
+import { workerOptions } from "./sessionOptions.js";
 
 /** The network that is trained: a built-in one, or one from a file. */
 export interface Network {
@@ -183,7 +183,7 @@ async function measureMoments(
 ): Promise<readonly Moments[]> {
   const batch = Math.min(64, data.size);
   const graph = momentsGraph(model, names, data.input, statistics, batch);
-  const session = await InferenceSession.create(encode(graph), sessionOptions(threads));
+  const session = await InferenceSession.create(encode(graph), workerOptions(threads));
   try {
     const measured = names.map((): { mean: Float32Array; variance: Float32Array }[] => []);
     // Spread over the whole split, which may stand in the order of its classes.

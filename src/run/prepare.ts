@@ -12,6 +12,7 @@ import { channelBlockHere, openRunner, openSession } from "./device.js";
 import type { Device } from "./deviceName.js";
 import { openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
+import { trainingOptions } from "./sessionOptions.js";
 import { trainedPart } from "./trainedPart.js";
 
 export interface PreparedTraining extends PlannedTraining {
@@ -48,7 +49,9 @@ export async function prepareTraining(
     channelBlock,
   });
   const execution = { device, threads };
-  const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution);
+  const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution, {
+    options: trainingOptions,
+  });
 
   return {
     ...planned,

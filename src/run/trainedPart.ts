@@ -20,7 +20,7 @@ import { elementCount, encode, type Graph, type Model, type Tensor } from "../on
 import type { TrainSettings } from "../train/index.js";
 import type { Network } from "./network.js";
 import { recordsTensor } from "./records.js";
-import { sessionOptions } from "./sessionOptions.js";
+import { workerOptions } from "./sessionOptions.js";
 
 /** What the training step is compiled for: the network and its data, or, where only its end is trained, that end and the features before it. */
 export interface TrainedPart {
@@ -61,7 +61,7 @@ export async function trainedPart(
   const examples = splits.train.size + splits.validation.size;
   if (4 * features * examples > mostBytes) return whole;
 
-  const session = await InferenceSession.create(encode(extractor.model), sessionOptions(threads));
+  const session = await InferenceSession.create(encode(extractor.model), workerOptions(threads));
   try {
     const key = createHash("sha256").update(encode(extractor.model)).digest("hex");
     const { folder } = openCache();
