@@ -1,6 +1,8 @@
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
+import { elementCount } from "../onnx/index.js";
 import { sumOfSquaresOf } from "./fixedNorm.js";
+import type { WeightProof } from "./invariance/index.js";
 import type { Granularity } from "./norm.js";
 
 /**
@@ -28,8 +30,38 @@ export type BaseRule = "sgd" | "angular";
  */
 export const defaultEffectiveLearningRates: Readonly<Record<BaseRule, number>> = { sgd: 2 ** -8.5, angular: 2 ** -6 };
 
+/** Scale-invariant parameters up to which the default of `sgd` holds as it is: the largest network that it was measured on densely has 72,000. */
+const parametersOfDefault = 75_000;
+
 /** Default ELR of base rule `sgd`. */
 export const defaultEffectiveLearningRate = defaultEffectiveLearningRates.sgd;
+
+/**
+ * The default ELR of a network whose scale-invariant weights have P elements in all: 2^-8.5, or 2^-8.5 * 75,000 / P where that is less.
+ *
+ * Derivation. A plain step of base rule `sgd` lowers the loss, to first order, by ELR * sum over weights of n^2 ||g||^2. For a weight W with y = W x,
+ * g = d x^T with d = dL/dy, so n^2 ||g||^2 = ||d||^2 n^2 ||x||^2. It does not depend on n, so choose the n at which y, whose scale the normalisation
+ * takes out anyway, has mean square 1: with n_out channels of fan_in inputs each, n^2 ||x||^2 = n_out * fan_in, the number of W's elements. ||d||^2
+ * does not grow with n_out: each of n_out channels carries 1 / n_out of the signal. So a step changes what the network computes in proportion to
+ * ELR * P, and ELR * P is what a default should keep. Per angle: W turns by ELR * n ||g||, about ELR * sqrt(P).
+ *
+ * Measured (docs/decisions.md; bench/elr): FIGURES
+ *
+ * Only for base rule `sgd` and one norm for each tensor; where each channel has its own, or the rule is `angular`, the default is that of the base rule.
+ */
+export function defaultEffectiveLearningRateFor(
+  proofs: readonly Pick<WeightProof, "shape" | "scaleInvariant">[],
+  rule: BaseRule = "sgd",
+  granularity: Granularity | "none" = "tensor",
+): number {
+  const general = defaultEffectiveLearningRates[rule];
+  if (rule !== "sgd" || granularity !== "tensor") return general;
+  const parameters = proofs.reduce(
+    (sum, { shape, scaleInvariant }) => (scaleInvariant ? sum + elementCount(shape) : sum),
+    0,
+  );
+  return general * Math.min(1, parametersOfDefault / parameters);
+}
 
 /** Throws ISO_ELR_INVALID unless the rate is positive and finite. */
 export function requireEffectiveLearningRate(rate: number): void {
