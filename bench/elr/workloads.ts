@@ -68,7 +68,10 @@ export const workloads: readonly Workload[] = [
   ...[8, 32].map((width) =>
     workload(small, models.convnet({ width }), `${width}, 10 epochs`, from(-12.5, -4.5), { epochs: 10, seeds: 1 }),
   ),
-  workload(large, models.mobilenetV2({ width: 0.35 }), "0.35, 10 epochs", [-12.5, -10.9, -10.5, -8.5], { epochs: 10, seeds: 1 }),
+  workload(large, models.mobilenetV2({ width: 0.35 }), "0.35, 10 epochs", [-12.5, -10.9, -10.5, -8.5], {
+    epochs: 10,
+    seeds: 1,
+  }),
   ...[128, 512, 1024].map((width) =>
     workload(digits, models.mlp({ hidden: [width, width] }), `${width}, ${width}`, from(-14.5, -4.5), { epochs: 10 }),
   ),
