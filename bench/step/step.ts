@@ -3,7 +3,7 @@ import { preprocessedShape } from "../../src/classifier/index.js";
 import { type Dataset, inputStatistics, makeDataset, Random } from "../../src/data/core.js";
 import { encode, type Graph } from "../../src/onnx/index.js";
 import { type PreparedTraining, prepareTraining } from "../../src/run/prepare.js";
-import { parseTrainSettings, StepRunner, type TrainSettings } from "../../src/train/index.js";
+import { type AskedTrainSettings, parseTrainSettings, StepRunner } from "../../src/train/index.js";
 import { trainingOperations } from "./cost.js";
 import type { Workload } from "./workloads.js";
 
@@ -89,7 +89,7 @@ export function makeData({ input, batch, classes }: Workload): Dataset {
   });
 }
 
-export function settingsOf({ settings, batch }: Workload, plain: boolean): TrainSettings {
+export function settingsOf({ settings, batch }: Workload, plain: boolean): AskedTrainSettings {
   return parseTrainSettings({
     ...settings,
     batchSize: batch,

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { GraphBuilder } from "../graph/index.js";
+import { type Architecture, convnet, efficientnetB0, mlp, mobilenetV2, resnet20 } from "../models/index.js";
 import {
+  analyseScaleInvariance,
   angularLearningRate,
+  defaultEffectiveLearningRateFor,
   defaultEffectiveLearningRates,
   layerLearningRate,
   norms,
@@ -54,6 +57,51 @@ it("base rule sgd multiplies ELR by the squared norm", async () => {
   const b = new GraphBuilder();
   b.output("rate", layerLearningRate(b, b.input("elr", "float32", []), b.constant(tensor([2, 1], [3, 5]))));
   expect([...(await run(b, { elr: tensor([], [0.5]) })).rate!]).toEqual([4.5, 12.5]);
+});
+
+describe("the default effective learning rate", () => {
+  const log2Default = (network: Architecture, shape: readonly number[]): number => {
+    const head = { scale: 8, norm: "tensor", features: "raw" } as const;
+    const { graph } = network.build({ shape, classes: 10, seed: 0, head });
+    return Math.log2(defaultEffectiveLearningRateFor(analyseScaleInvariance(graph)));
+  };
+
+  it("is 2^-8.5 for the networks that the search's figures are of, and smaller ones", () => {
+    for (const width of [1, 8, 16]) expect(log2Default(convnet({ width }), [1, 14, 14])).toBe(-8.5);
+    expect(log2Default(convnet(), [3, 32, 32])).toBe(-8.5);
+    expect(log2Default(mlp(), [64])).toBe(-8.5);
+  });
+
+  it("falls as the number of scale-invariant parameters grows: within an octave of the best measured", () => {
+    const measured: readonly (readonly [Architecture, readonly number[], number])[] = [
+      [convnet({ width: 32 }), [1, 14, 14], -11.3],
+      [convnet({ width: 64 }), [1, 14, 14], -12.8],
+      [resnet20(), [1, 14, 14], -11],
+      [mobilenetV2({ width: 0.35 }), [1, 28, 28], -11.5],
+      [efficientnetB0(), [1, 28, 28], -14.4],
+    ];
+    for (const [network, shape, best] of measured) {
+      const log2Elr = log2Default(network, shape);
+      expect(Math.abs(log2Elr - best), `${network.name} ${JSON.stringify(network.settings)}: ${log2Elr}`).toBeLessThan(
+        1,
+      );
+    }
+    expect(
+      log2Default(convnet({ width: 128 }), [1, 14, 14]) - log2Default(convnet({ width: 64 }), [1, 14, 14]),
+    ).toBeCloseTo(-2, 1);
+  });
+
+  it("counts scale-invariant parameters alone, and only where the figures apply: norm by tensor, base rule sgd", () => {
+    const proofs = [
+      { shape: [1000, 1000], scaleInvariant: true },
+      { shape: [10_000, 1000], scaleInvariant: false },
+    ];
+    expect(defaultEffectiveLearningRateFor(proofs)).toBeCloseTo(2 ** -8.5 * 0.075, 12);
+    expect(defaultEffectiveLearningRateFor(proofs.slice(1))).toBe(2 ** -8.5);
+    expect(defaultEffectiveLearningRateFor([])).toBe(2 ** -8.5);
+    expect(defaultEffectiveLearningRateFor(proofs, "angular")).toBe(2 ** -6);
+    expect(defaultEffectiveLearningRateFor(proofs, "sgd", "channel")).toBe(2 ** -8.5);
+  });
 });
 
 it("an effective learning rate is positive and finite", () => {

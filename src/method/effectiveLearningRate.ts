@@ -1,6 +1,8 @@
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
+import { elementCount } from "../onnx/index.js";
 import { sumOfSquaresOf } from "./fixedNorm.js";
+import type { WeightProof } from "./invariance/index.js";
 import type { Granularity } from "./norm.js";
 
 /**
@@ -20,7 +22,7 @@ export type BaseRule = "sgd" | "angular";
 /**
  * Default ELR of each base rule, before the schedule.
  *
- * `sgd`, 2^-8.5: best or within noise of it for three networks on Fashion-MNIST and digits (see docs/decisions.md).
+ * `sgd`, 2^-8.5: best or within noise of it for small networks on Fashion-MNIST and digits (docs/evidence/search.md); see `defaultEffectiveLearningRateFor` for larger ones.
  *
  * `angular`, 2^-6 radians a step: on the UCI digits every rate from 2^-7 to 2^-4 came within 0.3 points of the best, for SGD's and
  * Adam's directions, in 5 and in 40 epochs (test/fixtures/optim/angular_default.py); of these it is the lower middle, as longer
@@ -28,8 +30,40 @@ export type BaseRule = "sgd" | "angular";
  */
 export const defaultEffectiveLearningRates: Readonly<Record<BaseRule, number>> = { sgd: 2 ** -8.5, angular: 2 ** -6 };
 
+/** Scale-invariant parameters up to which the default of `sgd` holds as it is: the largest network that it was measured on densely has 72,000. */
+const parametersOfDefault = 75_000;
+
 /** Default ELR of base rule `sgd`. */
 export const defaultEffectiveLearningRate = defaultEffectiveLearningRates.sgd;
+
+/**
+ * The default ELR of a network whose scale-invariant weights have P elements in all: 2^-8.5, or 2^-8.5 * 75,000 / P where that is less.
+ *
+ * Derivation. A plain step of base rule `sgd` lowers the loss, to first order, by ELR * sum over weights of n^2 ||g||^2. For a weight W with y = W x,
+ * g = d x^T with d = dL/dy, so n^2 ||g||^2 = ||d||^2 n^2 ||x||^2. It does not depend on n, so choose the n at which y, whose scale the normalisation
+ * takes out anyway, has mean square 1: with n_out channels of fan_in inputs each, n^2 ||x||^2 = n_out * fan_in, the number of W's elements. ||d||^2
+ * does not grow with n_out: each of n_out channels carries 1 / n_out of the signal. So a step changes what the network computes in proportion to
+ * ELR * P, and ELR * P is what a default should keep. Per angle: W turns by ELR * n ||g||, about ELR * sqrt(P).
+ *
+ * Measured (docs/decisions.md; bench/elr): over nine convolutional networks with log2 P from 14 to 22 the best log2 ELR falls from -7.8 to -14.4, by 0.81 a doubling of P,
+ * with 0.26 left over. MobileNetV2 0.35: 10.7 % at 2^-8.5, 72.5 % at 2^-10.5. Too low a rate costs little, too high a one everything. Long trainings on few images want more,
+ * MLPs less; both have flat optima.
+ *
+ * Only for base rule `sgd` and one norm for each tensor; where each channel has its own, or the rule is `angular`, the default is that of the base rule.
+ */
+export function defaultEffectiveLearningRateFor(
+  proofs: readonly Pick<WeightProof, "shape" | "scaleInvariant">[],
+  rule: BaseRule = "sgd",
+  granularity: Granularity | "none" = "tensor",
+): number {
+  const general = defaultEffectiveLearningRates[rule];
+  if (rule !== "sgd" || granularity !== "tensor") return general;
+  const parameters = proofs.reduce(
+    (sum, { shape, scaleInvariant }) => (scaleInvariant ? sum + elementCount(shape) : sum),
+    0,
+  );
+  return general * Math.min(1, parametersOfDefault / parameters);
+}
 
 /** Throws ISO_ELR_INVALID unless the rate is positive and finite. */
 export function requireEffectiveLearningRate(rate: number): void {

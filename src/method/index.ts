@@ -4,6 +4,7 @@ export {
   angularLearningRate,
   type BaseRule,
   defaultEffectiveLearningRate,
+  defaultEffectiveLearningRateFor,
   defaultEffectiveLearningRates,
   layerLearningRate,
   requireEffectiveLearningRate,

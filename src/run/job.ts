@@ -6,7 +6,14 @@ import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
 import type { TrainingReport } from "../report/index.js";
-import { freshProgress, type StateEvaluator, type TrainingOutcome, type TrainSettings, train } from "../train/index.js";
+import {
+  type AskedTrainSettings,
+  freshProgress,
+  type StateEvaluator,
+  type TrainingOutcome,
+  type TrainSettings,
+  train,
+} from "../train/index.js";
 import { requireAvailable } from "./device.js";
 import type { Device } from "./deviceName.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
@@ -26,7 +33,7 @@ export interface TrainingJob {
   readonly arrays?: ArraySplits | undefined;
   /** The hash that the data must have, where it is known. */
   readonly dataHash?: string | undefined;
-  readonly settings: TrainSettings;
+  readonly settings: AskedTrainSettings;
   /** Run folder. */
   readonly out: string;
   /** Go on from the folder's checkpoint, if it has one. */

@@ -21,7 +21,7 @@ import { analyseScaleInvariance, defaultScale } from "../method/index.js";
 import { architecture, defaultArchitecture } from "../models/index.js";
 import { encode, type Model } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
-import type { TrainSettings } from "../train/index.js";
+import type { AskedTrainSettings } from "../train/index.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
 
@@ -61,7 +61,7 @@ export interface ImportReport {
 export const isModelFile = (model: string): boolean => /\.onnx$/i.test(model);
 
 /** Throws ISO_MODEL_UNKNOWN, ISO_MODEL_UNREADABLE, or ISO_ARGUMENT for a setting that only a model from a file has, before any data is read. */
-export function requireModel(settings: TrainSettings): void {
+export function requireModel(settings: AskedTrainSettings): void {
   const { model, train, headNode, pretrainedRate } = settings;
   if (isModelFile(model)) {
     if (existsSync(model)) return;
@@ -86,7 +86,7 @@ export function requireModel(settings: TrainSettings): void {
 export async function openNetwork(
   splits: Splits,
   statistics: InputStatistics,
-  settings: TrainSettings,
+  settings: AskedTrainSettings,
   threads: number,
 ): Promise<Network> {
   requireModel(settings);
@@ -95,7 +95,7 @@ export async function openNetwork(
     : builtIn(splits, chooseNormalization(settings.normalize, statistics).statistics, settings);
 }
 
-function builtIn({ train }: Splits, statistics: InputStatistics, settings: TrainSettings): Network {
+function builtIn({ train }: Splits, statistics: InputStatistics, settings: AskedTrainSettings): Network {
   const shape = preprocessedShape(train.input, statistics);
   const chosen =
     settings.model === "auto" ? defaultArchitecture(shape, settings) : architecture(settings.model, settings);
@@ -118,7 +118,7 @@ function builtIn({ train }: Splits, statistics: InputStatistics, settings: Train
 async function fromFile(
   { train }: Splits,
   statistics: InputStatistics,
-  settings: TrainSettings,
+  settings: AskedTrainSettings,
   threads: number,
 ): Promise<Network> {
   const source = readModel(settings.model);

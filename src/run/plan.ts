@@ -9,10 +9,11 @@ import {
 } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import { dependents } from "../graph/index.js";
-import { analyseScaleInvariance, type WeightProof } from "../method/index.js";
+import { analyseScaleInvariance, defaultEffectiveLearningRateFor, type WeightProof } from "../method/index.js";
 import { elementCount, encode } from "../onnx/index.js";
 import { adam, type Optimizer, sgd } from "../optim/index.js";
 import {
+  type AskedTrainSettings,
   type CompiledStep,
   compileStep,
   defaultBatchSize,
@@ -51,7 +52,7 @@ export interface PlannedTraining {
 export function planTraining(
   network: Network,
   part: TrainedPart,
-  asked: TrainSettings,
+  asked: AskedTrainSettings,
   device: Device = "cpu",
   channelBlock?: number,
 ): PlannedTraining {
@@ -66,20 +67,20 @@ export function planTraining(
     classWeights: asked.classWeights,
   });
   const epochs = asked.epochs === "auto" ? defaultEpochs(train.size) : asked.epochs;
-  const settings: TrainSettings = {
-    ...asked,
-    model: network.name,
-    scale: network.scale,
-    epochs,
-    batchSize: batches.batchSize,
-  };
-
   const { graph } = part.model;
   const trains = dependents(graph, network.trained);
   const frozen = new Set(asked.train === "all" ? [] : graph.nodes.filter((node) => !trains.has(node)));
   const proofs = analyseScaleInvariance(graph, {
     batchNormalization: (node) => (frozen.has(node) ? "inference" : "training"),
   }).filter(({ name }) => network.trained.has(name));
+  const settings: TrainSettings = {
+    ...asked,
+    model: network.name,
+    scale: network.scale,
+    epochs,
+    batchSize: batches.batchSize,
+    elr: asked.elr ?? defaultEffectiveLearningRateFor(proofs, asked.baseRule, asked.fixedNorm),
+  };
   const step = compileStep(part.model, {
     input: train.input,
     statistics: part.statistics,

@@ -2,11 +2,11 @@ import type { InputStatistics, Splits } from "../data/core.js";
 import { encode, type Tensor } from "../onnx/index.js";
 import { schedules, warmUp } from "../optim/index.js";
 import {
+  type AskedTrainSettings,
   compileEvaluation,
   StateEvaluator,
   type StepRunner,
   type TrainingPlan,
-  type TrainSettings,
 } from "../train/index.js";
 import { channelBlockHere, openRunner, openSession } from "./device.js";
 import type { Device } from "./deviceName.js";
@@ -25,7 +25,7 @@ export interface PreparedTraining extends PlannedTraining {
 export async function prepareTraining(
   splits: Splits,
   dataStatistics: InputStatistics,
-  asked: TrainSettings,
+  asked: AskedTrainSettings,
   threads: number,
   {
     device = "cpu",

@@ -17,7 +17,7 @@ import { IsonormError } from "../errors.js";
 import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
 import { type Cut, cutFrozen } from "../import/index.js";
 import { elementCount, encode, type Graph, type Model, type Tensor } from "../onnx/index.js";
-import type { TrainSettings } from "../train/index.js";
+import type { AskedTrainSettings } from "../train/index.js";
 import type { Network } from "./network.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
@@ -46,7 +46,7 @@ const mostInMemory = 512 * 2 ** 20;
 export async function trainedPart(
   network: Network,
   splits: Splits,
-  settings: TrainSettings,
+  settings: AskedTrainSettings,
   threads: number,
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<TrainedPart> {

@@ -54,7 +54,7 @@ export type Point = Omit<Candidate, "fraction" | "replicate">;
 
 /** Base values for a space: those of the training's settings. */
 export interface BaseValues {
-  /** Default 2^-8.5. */
+  /** Where the search begins; 2^-8.5 if not given. */
   readonly elr?: number;
   readonly scale: number;
   readonly momentum: number;

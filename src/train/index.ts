@@ -18,6 +18,7 @@ export {
 } from "./loop.js";
 export { type CreateSession, StepRunner } from "./runner.js";
 export {
+  type AskedTrainSettings,
   defaultBatchSize,
   defaultEpochs,
   parseTrainSettings,

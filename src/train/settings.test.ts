@@ -15,7 +15,6 @@ describe("defaults", () => {
       foldedBatchNorm: "insert",
       pretrainedRate: 1,
       normalize: "auto",
-      elr: 2 ** -8.5,
       lr: 0.05,
       headNorm: "tensor",
       headFeatures: "raw",
@@ -36,13 +35,14 @@ describe("defaults", () => {
   });
 
   it("follow the optimizer: Adam's direction does not grow with the gradient, so its rule is angular", () => {
-    expect(parseTrainSettings({ optimizer: "adam" })).toMatchObject({ baseRule: "angular", elr: 2 ** -6, lr: 0.002 });
-    expect(parseTrainSettings({ baseRule: "angular" })).toMatchObject({ elr: 2 ** -6, lr: 0.05 });
+    expect(parseTrainSettings({ optimizer: "adam" })).toMatchObject({ baseRule: "angular", lr: 0.002 });
+    expect(parseTrainSettings({ baseRule: "angular" })).toMatchObject({ lr: 0.05 });
     expect(parseTrainSettings({ optimizer: "adam", elr: 0.1, lr: 0.01 })).toMatchObject({ elr: 0.1, lr: 0.01 });
   });
 
   it("come back from JSON as they are, as run.json has them", () => {
     const settings = parseTrainSettings({
+      elr: 0.01,
       classWeights: { cat: 2 },
       augmentation: { flip: true },
       clip: 1,

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { IsonormError } from "../errors.js";
-import { defaultEffectiveLearningRates } from "../method/index.js";
 
 /**
  * Everything that decides a training, apart from the data itself and the machine. It stands in run.json; a resumed run must have the same.
@@ -42,7 +41,7 @@ export const trainSettings = z.strictObject({
     .max(2 ** 32 - 1)
     .default(0),
 
-  /** Effective learning rate of the scale-invariant weights; by default that of the base rule. */
+  /** Effective learning rate of the scale-invariant weights; by default that of the base rule, lower for large networks. */
   elr: z.number().optional(),
   /** Learning rate of the weights that are not scale-invariant; by default 0.05 for SGD, 0.002 for Adam. */
   lr: z.number().nonnegative().optional(),
@@ -84,13 +83,16 @@ export const resolvedTrainSettings = trainSettings.required({ elr: true, lr: tru
 
 export type TrainSettings = z.output<typeof resolvedTrainSettings>;
 
-/** Fills in defaults. Throws ISO_ARGUMENT naming the setting, ISO_ELR_INVALID for an effective learning rate that is not positive. */
-export function parseTrainSettings(input: z.input<typeof trainSettings>): TrainSettings {
+/** Settings as they are asked for: which effective learning rate is the default is seen when the network is known. */
+export type AskedTrainSettings = Omit<TrainSettings, "elr"> & Pick<z.output<typeof trainSettings>, "elr">;
+
+/** Fills in defaults, except for the effective learning rate. Throws ISO_ARGUMENT naming the setting, ISO_ELR_INVALID for an effective learning rate that is not positive. */
+export function parseTrainSettings(input: z.input<typeof trainSettings>): AskedTrainSettings {
   if (input.elr !== undefined && !(input.elr > 0 && Number.isFinite(input.elr)))
     throw new IsonormError(
       "ISO_ELR_INVALID",
       `the effective learning rate must be a positive number, but is ${input.elr}`,
-      "Leave it out for the default 2^-8.5 (0.00276), or search for it",
+      "Leave it out for the default, at most 2^-8.5 (0.00276), or search for it",
     );
   const parsed = trainSettings.safeParse(input);
   if (!parsed.success) {
@@ -112,7 +114,6 @@ export function parseTrainSettings(input: z.input<typeof trainSettings>): TrainS
   return {
     ...settings,
     baseRule,
-    elr: settings.elr ?? defaultEffectiveLearningRates[baseRule],
     lr: settings.lr ?? (settings.optimizer === "adam" ? 0.002 : 0.05),
   };
 }

@@ -193,6 +193,27 @@ describe("search() in the library", async () => {
     await study.best.classifier.release();
   });
 
+  test("begins at the network's own default", async () => {
+    const source = data.arrays({
+      records: Float32Array.from({ length: 300 }, (_, i) => Math.sin(i * 12.9898)),
+      labels: Array.from({ length: 100 }, (_, i) => i % 2),
+      classes: ["no", "yes"],
+      input: { kind: "table", numeric: ["a", "b", "c"], categorical: [] },
+    });
+    const study = await search({
+      data: source,
+      model: models.mlp({ hidden: [512, 512] }),
+      epochs: 1,
+      strategy: "grid",
+      trials: 3,
+      out: join(folder, "wide"),
+    });
+    const elements = 3 * 512 + 512 * 512 + 512 * 2;
+    // The middle of a range that is as wide to either side.
+    expect(study.trials.map(({ elr }) => elr).sort((a, b) => a - b)[1]).toBeCloseTo((2 ** -8.5 * 75_000) / elements, 8);
+    await study.best.classifier.release();
+  });
+
   test("rejects with a coded error", async () => {
     const out = join(folder, "poor");
     await expect(search({ data: digits, epochs: 10, budget: 1, out })).rejects.toMatchObject({

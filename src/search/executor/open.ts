@@ -23,7 +23,7 @@ import {
   trainedPart,
   versions,
 } from "../../run/index.js";
-import { resolvedTrainSettings, type TrainSettings } from "../../train/index.js";
+import { type AskedTrainSettings, resolvedTrainSettings } from "../../train/index.js";
 import { defaultSpace, type ParameterName } from "../space.js";
 import { openStudyFile, type StudyStorage } from "../storage/index.js";
 import { openStrategy, type Strategy, type StrategyName } from "../strategies/index.js";
@@ -37,7 +37,7 @@ export interface SearchJob {
   /** Labelled records in memory, in place of those that lie at `data.path`. */
   readonly arrays?: ArraySplits | undefined;
   /** Of the trainings; `seed` is the study's and the splits'. */
-  readonly settings: TrainSettings;
+  readonly settings: AskedTrainSettings;
   readonly strategy: { readonly name: StrategyName; readonly settings: Readonly<Record<string, unknown>> };
   /** Parameters to search besides the effective learning rate. */
   readonly searched: readonly Exclude<ParameterName, "elr">[];
@@ -114,7 +114,7 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
       const [stored] = (await storage?.studies()) ?? [];
       const threads = job.threads ?? (stored ? studySettings.parse(stored.settings).threads : availableParallelism());
       const device = job.device ?? (stored ? studySettings.parse(stored.settings).device : "cpu");
-      const asked: TrainSettings = { ...job.settings, keep: "last", patience: undefined };
+      const asked: AskedTrainSettings = { ...job.settings, keep: "last", patience: undefined };
       const network = await openNetwork(splits, inputStatistics(splits.train), asked, threads);
       // Features that the trials will read are computed once, here.
       part = await trainedPart(network, splits, asked, threads, (done, total) =>
@@ -177,7 +177,7 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
 }
 
 /** Settings under which a search would have nothing to find, or would judge by something else than what a training ends with. */
-function requireSearchable({ fixedNorm, keep, patience }: TrainSettings): void {
+function requireSearchable({ fixedNorm, keep, patience }: AskedTrainSettings): void {
   const wrong =
     fixedNorm === "none"
       ? "without a fixed norm there is no effective learning rate to search"
