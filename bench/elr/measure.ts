@@ -33,7 +33,7 @@ const rows = (): Row[] =>
 
 const openData = async ({ data: name }: Workload): Promise<DataSource> => {
   if (name === "digits") return data.open("examples/digits", { validation: 0.4, test: 0 });
-  // 3,000 or 12,000 to learn from, 2,000 to judge by.
+  // 3,000 or 12,000 to learn from, 2,000 drawn from among them to judge by.
   const images = name.endsWith("12,000 images") ? 14_000 : 5_000;
   return data.arrays({ ...fashion(images, name === "fashion 28x28" ? 1 : 2), validation: 2_000 / images, test: 0 });
 };
