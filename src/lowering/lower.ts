@@ -128,8 +128,7 @@ function applyBlocked(
   const rule = blockedRules.get(operatorKey(node.op, node.domain));
   if (!rule) return undefined;
   const { attributes } = node;
-  const types = infer({ node, inputs, attributes, opset: b.opsets.get(node.domain) ?? 1 });
-  const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
+  const outputs = outputTypes(b, node, inputs);
   const needs = (output: number) => read.has(node.outputs[output] ?? "");
   const before = b.nodes.length;
   const results = b.within(node.name || node.op, () =>
@@ -194,8 +193,7 @@ function applyRecipe(
   read: ReadonlySet<string>,
 ): readonly Result[] {
   const { attributes } = node;
-  const types = infer({ node, inputs, attributes, opset: b.opsets.get("isonorm") ?? 1 });
-  const outputs = types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
+  const outputs = outputTypes(b, node, inputs);
   const needs = (output: number) => read.has(node.outputs[output] ?? "");
   const before = b.nodes.length;
   const values = b.within(node.name, () => recipe({ b, node, attributes, inputs, outputs, needs }));
@@ -212,6 +210,13 @@ function applyRecipe(
       );
     return [[name, value, made.has(value.name)] as const];
   });
+}
+
+/** The types that a node's outputs have in the graph that is lowered. */
+function outputTypes(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const opset = b.opsets.get(node.domain) ?? 1;
+  const types = infer({ node, inputs, attributes: node.attributes, opset });
+  return types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
 }
 
 function valueNames(graph: Graph): ReadonlySet<string> {

@@ -21,10 +21,12 @@ export function groupUpdates(b: GraphBuilder, updates: readonly WeightUpdateInpu
   const together = new Map<string, WeightUpdateInput[]>();
   for (const update of updates) {
     const { rule, weight } = update;
-    const key = rule.kind === "plain" ? `${rule.learningRate.name} ${rule.weightDecay ?? 0}` : "";
-    if (rule.kind === "plain" && elementCount(weight.shape) <= small)
-      together.set(key, [...(together.get(key) ?? []), update]);
-    else alone.push({ members: [update], update });
+    if (rule.kind !== "plain" || elementCount(weight.shape) > small) {
+      alone.push({ members: [update], update });
+      continue;
+    }
+    const key = `${rule.learningRate.name} ${rule.weightDecay ?? 0}`;
+    together.set(key, [...(together.get(key) ?? []), update]);
   }
   return [...alone, ...[...together.values()].map((members) => ({ members, update: packed(b, members) }))];
 }

@@ -51,6 +51,8 @@ const elementwise: BlockedRule = (context) => {
   const { b, block, node, attributes, inputs, outputs } = context;
   const [output] = outputs;
   if (!output || outputs.length > 1 || output.shape.length !== 4) return undefined;
+  // Other types would have to go through float32 on their way back.
+  if (output.dtype !== "float32" && output.dtype !== "bool") return undefined;
   const like = inputs.map((input) => input !== undefined && sameShape(input.shape, output.shape));
   if (!like.some((is, index) => is && context.isBlocked(index))) return undefined;
   const fits = inputs.every((input, index) => !input || like[index] || elementCount(input.shape) === 1);
