@@ -3,23 +3,23 @@ import {
   eliminateCommonSubexpressions,
   eliminateDeadNodes,
   GraphBuilder,
-  infer,
   inferGraph,
   mergeReshapes,
   nameOutputs,
   operatorKey,
-  sameShape,
   type Value,
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
-import { blockedDomain, blockedRules, fuse, type Placed } from "./cpu/blocked/index.js";
+import { blockedDomain, fuse } from "./cpu/blocked/index.js";
 import { orderForMemory } from "./cpu/executionOrder.js";
-import { cpuRecipes, cpuSubstitutes } from "./cpu/index.js";
+import { type Costs, cpuOperators, cpuSubstitutes } from "./cpu/index.js";
+import { checkedOutput, outputTypes, placeOnCpu } from "./cpu/place.js";
 import { LoweredValues } from "./loweredValues.js";
 import type { Recipe, RecipeSet, Substitute, Target } from "./recipe.js";
 import { webgpuRecipes, webgpuSubstitutes } from "./webgpu/index.js";
 
-const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: cpuRecipes, webgpu: webgpuRecipes };
+/** The CPU's recipes are in `cpuOperators`, where most operators have several. */
+const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: new Map(), webgpu: webgpuRecipes };
 /** What ONNX operators are replaced by that a target lacks, or is slow at, by name. */
 const substitutes: Readonly<Record<Target, ReadonlyMap<string, Substitute>>> = {
   cpu: cpuSubstitutes,
@@ -34,6 +34,8 @@ export interface LowerOptions {
    * has them. Only for the target cpu.
    */
   readonly channelBlock?: number | undefined;
+  /** What recipes cost on this machine; without it they are chosen by rules. Only for the target cpu, and for the same block. */
+  readonly costs?: Costs | undefined;
 }
 
 /**
@@ -42,9 +44,15 @@ export interface LowerOptions {
  * left out, and what several recipes compute alike is computed once. Names of nodes that a recipe adds begin with the abstract node's.
  *
  * @param graph - every input of known type and size
- * @throws ISO_LOWERING_UNSUPPORTED naming operator and target, where the target has no recipe for it
+ * @throws ISO_LOWERING_UNSUPPORTED naming operator and target, where the target has no recipe for it; ISO_ARGUMENT where the costs are of machines with another block
  */
 export function lower(graph: Graph, target: Target, options: LowerOptions = {}): Graph {
+  if (options.costs && options.costs.channelBlock !== options.channelBlock)
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `costs were measured with ${options.costs.channelBlock ?? "no"} channels in a block, and here there are ${options.channelBlock ?? "none"}`,
+      "Take the costs of a machine with the same block, or none",
+    );
   const replaced = replaceAbstract(eliminateDeadNodes(graph), target, options);
   const opsets = opsetsOf(options);
   const shapes = new Map([...inferGraph(replaced, opsets)].map(([name, { shape }]) => [name, shape]));
@@ -78,7 +86,7 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
   };
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => (name === "" ? undefined : lowered.type(name, node)));
-    const placed = options.channelBlock && applyBlocked(b, node, inputs, lowered, read, options.channelBlock);
+    const placed = target === "cpu" ? placeOnCpu(b, node, inputs, lowered, read, options) : undefined;
     if (placed) {
       for (const { name, result, type, made } of placed)
         if ("blocked" in result) lowered.setBlocked(name, result.blocked, type);
@@ -108,60 +116,15 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
   return renameValues(b.finish(graph.name), names);
 }
 
-interface PlacedResult {
-  readonly name: string;
-  readonly result: Placed;
-  readonly type: Value;
-  /** Whether the rule's own nodes made it. */
-  readonly made: boolean;
-}
-
-/** A node's outputs that are read, computed on blocks of channels; undefined where no rule takes the node. */
-function applyBlocked(
-  b: GraphBuilder,
-  node: Node,
-  inputs: readonly (Value | undefined)[],
-  lowered: LoweredValues,
-  read: ReadonlySet<string>,
-  block: number,
-): readonly PlacedResult[] | undefined {
-  const rule = blockedRules.get(operatorKey(node.op, node.domain));
-  if (!rule) return undefined;
-  const { attributes } = node;
-  const outputs = outputTypes(b, node, inputs);
-  const needs = (output: number) => read.has(node.outputs[output] ?? "");
-  const before = b.nodes.length;
-  const results = b.within(node.name || node.op, () =>
-    rule({
-      b,
-      block,
-      node,
-      attributes,
-      inputs,
-      outputs,
-      isBlocked: (input) => lowered.isBlocked(node.inputs[input] ?? ""),
-      blocked: (input) => lowered.blocked(node.inputs[input]!),
-      plain: (input) => lowered.plain(node.inputs[input]!),
-      needs,
-    }),
-  );
-  if (!results) return undefined;
-  const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
-  return node.outputs.flatMap((name, index) => {
-    const result = results[index];
-    if (!needs(index) || !result) return [];
-    const value = "blocked" in result ? result.blocked : result.plain;
-    return [{ name, result, type: outputs[index]!, made: made.has(value.name) }];
-  });
-}
-
 function recipeFor(node: Node, target: Target): Recipe {
   const recipe = recipeSets[target].get(node.op);
   if (recipe) return recipe;
   throw new IsonormError(
     "ISO_LOWERING_UNSUPPORTED",
     `target ${target} has no recipe for operator ${operatorKey(node.op, node.domain)} (node ${node.name || node.outputs[0]})`,
-    recipeSets.cpu.has(node.op) ? "Use the cpu target" : "Replace the operator before the graph is lowered",
+    cpuOperators.has(operatorKey(node.op, node.domain))
+      ? "Use the cpu target"
+      : "Replace the operator before the graph is lowered",
   );
 }
 
@@ -200,23 +163,9 @@ function applyRecipe(
   const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
   return node.outputs.flatMap((name, index) => {
     if (!needs(index)) return [];
-    const [value, expected] = [values[index], outputs[index]!];
-    if (!value || value.dtype !== expected.dtype || !sameShape(value.shape, expected.shape))
-      throw new IsonormError(
-        "ISO_INTERNAL",
-        `the recipe for ${node.op} (node ${node.name}) gave output ${index} the type ` +
-          `${value ? `${value.dtype} [${value.shape}]` : "none"} instead of ${expected.dtype} [${expected.shape}]`,
-        "Report this as a bug, with the model",
-      );
+    const value = checkedOutput(node, index, values[index], outputs[index]!);
     return [[name, value, made.has(value.name)] as const];
   });
-}
-
-/** The types that a node's outputs have in the graph that is lowered. */
-function outputTypes(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
-  const opset = b.opsets.get(node.domain) ?? 1;
-  const types = infer({ node, inputs, attributes: node.attributes, opset });
-  return types.map((type, index) => ({ ...type, name: node.outputs[index] ?? "" }));
 }
 
 function valueNames(graph: Graph): ReadonlySet<string> {

@@ -56,6 +56,10 @@ export class LoweredValues {
     return this.#blocked.has(name);
   }
 
+  isPlain(name: string): boolean {
+    return this.#plain.has(name);
+  }
+
   plain(name: string, reader?: Node): Value {
     const { shape } = this.type(name, reader);
     let value = this.#plain.get(name);

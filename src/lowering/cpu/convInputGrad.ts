@@ -1,39 +1,13 @@
-import { attributeInts, type GraphBuilder, type Value } from "../../graph/index.js";
+import type { GraphBuilder, Value } from "../../graph/index.js";
 import { int, ints } from "../../onnx/types.js";
-import type { RecipeContext } from "../recipe.js";
-import { all, type ConvolutionShape, convolutionShape, padSpatial, product } from "../shared/convolution.js";
+import { type ConvolutionShape, padSpatial, product } from "../shared/convolution.js";
 import { transposeMerged } from "../shared/transpose.js";
 
-export type ConvInputGradChoice = "flipped" | "transposed";
-
 /**
- * dx[n, c, i] = sum over k, o and t with o s + t d - p = i of dy[n, k, o] w[k, c, t], by the recipe that suits the sizes.
+ * dx[n, c, i] = sum over k, o and t with o s + t d - p = i of dy[n, k, o] w[k, c, t], on tensors as ONNX holds them. `operators/convInputGrad.ts` says which is taken when.
  *
- * dy: [N, K, ...output], w: [K, C / group, ...kernel]; returns [N, C, ...input]
+ * dy: [N, K, ...output], w: [K, C / group, ...kernel]; each returns [N, C, ...input]
  */
-export function convInputGrad({ b, inputs, attributes }: RecipeContext): readonly Value[] {
-  const [dy, w] = inputs as [Value, Value];
-  const shape = convolutionShape(attributes, attributeInts(attributes, "input_shape") ?? [], dy.shape);
-  return [convInputGradBy(chooseConvInputGrad(shape), b, dy, w, shape)];
-}
-
-/**
- * Conv is ONNX Runtime's fastest operator, but has to be stretched for strides: as one convolution for all phases of dx, whose results are
- * interleaved, it took 20 ms where ConvTranspose took 6 ([128, 16, 32, 32], 32 maps, 3x3, stride 2, one thread).
- */
-export function chooseConvInputGrad({ strides }: ConvolutionShape): ConvInputGradChoice {
-  return all(strides, 1) ? "flipped" : "transposed";
-}
-
-export function convInputGradBy(
-  choice: ConvInputGradChoice,
-  b: GraphBuilder,
-  dy: Value,
-  w: Value,
-  shape: ConvolutionShape,
-): Value {
-  return choice === "flipped" ? flipped(b, dy, w, shape) : transposed(b, dy, w, shape);
-}
 
 /**
  * Stride 1: with o = i + p - t d, and v = k - 1 - t for t,
@@ -42,7 +16,7 @@ export function convInputGradBy(
  *
  * is a convolution of dy with w flipped, its channels exchanged, and padding d (k - 1) - p.
  */
-function flipped(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
+export function flipped(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
   const { group, input, output, kernel, dilations, padsBegin } = shape;
   const begin = kernel.map((size, axis) => dilations[axis]! * (size - 1) - padsBegin[axis]!);
   const end = input.map((size, axis) => size - output[axis]! + padsBegin[axis]!);
@@ -57,7 +31,7 @@ function flipped(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape):
 }
 
 /** ONNX's ConvTranspose is this gradient by definition; elements at the end that no window read are its output_padding. */
-function transposed(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
+export function transposed(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShape): Value {
   const { kernel, strides, dilations, group, padsBegin, padsEnd } = shape;
   return b.op("ConvTranspose", [dy, w], {
     kernel_shape: ints(kernel),
@@ -67,6 +41,20 @@ function transposed(b: GraphBuilder, dy: Value, w: Value, shape: ConvolutionShap
     pads: ints([...padsBegin, ...padsEnd.map((pad) => Math.max(0, pad))]),
     output_padding: ints(padsEnd.map((pad) => Math.max(0, -pad))),
   });
+}
+
+/** One position, as behind a global average: dx = dy w, with dy as [N, K] and w as [K, C]. */
+export function vectorProduct(
+  b: GraphBuilder,
+  dy: Value,
+  w: Value,
+  { images, channels, maps, input }: ConvolutionShape,
+) {
+  return b.reshape(b.matMul(b.reshape(dy, [images, maps]), b.reshape(w, [maps, channels])), [
+    images,
+    channels,
+    ...input,
+  ]);
 }
 
 /** w [K, C / group, ...kernel] as [C, K / group, ...kernel] with every kernel reversed on all its axes. */

@@ -1,42 +1,13 @@
 import type { GraphBuilder, Value } from "../../graph/index.js";
 import { int, ints } from "../../onnx/types.js";
-import type { RecipeContext } from "../recipe.js";
-import { type ConvolutionShape, convolutionShape, padSpatial, product, stridedSlice } from "../shared/convolution.js";
+import { type ConvolutionShape, padSpatial, product, stridedSlice } from "../shared/convolution.js";
 import { transposeMerged } from "../shared/transpose.js";
-import { type ConvWeightGradChoice, chooseConvWeightGrad } from "./chooseConvWeightGrad.js";
-import { columnProducts, placeProducts } from "./depthwiseWeightGrad.js";
 
 /**
- * dw[k, c, t] = sum over n and o of dy[n, k, o] x[n, c, o s + t d - p], by the recipe that suits the sizes.
+ * dw[k, c, t] = sum over n and o of dy[n, k, o] x[n, c, o s + t d - p], on tensors as ONNX holds them. `operators/convWeightGrad.ts` says which is taken when.
  *
- * x: [N, C, ...input], dy: [N, K, ...output]; returns [K, C / group, ...kernel]
+ * x: [N, C, ...input], dy: [N, K, ...output]; each returns [K, C / group, ...kernel]
  */
-export function convWeightGrad({ b, inputs, attributes }: RecipeContext): readonly Value[] {
-  const [x, dy] = inputs as [Value, Value];
-  const shape = convolutionShape(attributes, x.shape, dy.shape);
-  return [convWeightGradBy(chooseConvWeightGrad(shape), b, x, dy, shape)];
-}
-
-export function convWeightGradBy(
-  choice: ConvWeightGradChoice,
-  b: GraphBuilder,
-  x: Value,
-  dy: Value,
-  shape: ConvolutionShape,
-): Value {
-  switch (choice.recipe) {
-    case "convolution":
-      return convolution(b, x, dy, shape, choice.parts);
-    case "productPerImage":
-      return productPerImage(b, x, dy, shape);
-    case "product":
-      return oneProduct(b, x, dy, shape);
-    case "placeProducts":
-      return placeProducts(b, x, dy, shape);
-    case "columnProducts":
-      return columnProducts(b, x, dy, shape);
-  }
-}
 
 /**
  * One convolution. Images become channels, and x's channels stand innermost, as part of the last spatial axis:
@@ -54,7 +25,7 @@ export function convWeightGradBy(
  * `parts` cuts the images into groups of the convolution, whose results are summed: smaller products, which fit the cache and can run side by side.
  * The groups of the forward convolution are groups here too.
  */
-function convolution(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape, parts: number): Value {
+export function asConvolution(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape, parts: number): Value {
   const { images, channels, maps, group, input, output, kernel, strides, dilations } = shape;
   const [inChannels, outMaps] = [channels / group, maps / group];
   const last = input.length - 1;
@@ -97,7 +68,7 @@ function sumOverParts(b: GraphBuilder, byMap: Value, maps: number): Value {
 }
 
 /** A 1x1 kernel: dw = sum over n of dy[n] x[n]^T, a batch of matrix products over the positions. Groups are further batches. */
-function productPerImage(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape): Value {
+export function productPerImage(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape): Value {
   const { images, channels, maps, group, kernel } = shape;
   const positions = product(shape.output);
   const left = b.reshape(dy, [images, group, maps / group, positions]);
@@ -107,7 +78,7 @@ function productPerImage(b: GraphBuilder, x: Value, dy: Value, shape: Convolutio
 }
 
 /** A 1x1 kernel: dy as [K, N positions] times x as [N positions, C] for each group. */
-function oneProduct(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape): Value {
+export function oneProduct(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShape): Value {
   const { images, channels, maps, group, kernel } = shape;
   const positions = product(shape.output);
   const left = transposeMerged(b, b.reshape(dy, [images, group, maps / group, positions]), [1, 2, 0, 3]);
@@ -118,6 +89,17 @@ function oneProduct(b: GraphBuilder, x: Value, dy: Value, shape: ConvolutionShap
     b.reshape(right, [group, images * positions, channels / group]),
   );
   return b.reshape(products, [maps, channels / group, ...kernel]);
+}
+
+/** One position, as behind a global average: dw = dy^T x, both [N, ...]. */
+export function vectorProduct(
+  b: GraphBuilder,
+  x: Value,
+  dy: Value,
+  { images, channels, maps, kernel }: ConvolutionShape,
+) {
+  const [left, right] = [b.reshape(dy, [images, maps]), b.reshape(x, [images, channels])];
+  return b.reshape(b.op("Gemm", [left, right], { transA: int(1) }), [maps, channels, ...kernel]);
 }
 
 /** The elements of x that a 1x1 kernel without padding reads, [N, C, ...output]. */

@@ -21,6 +21,12 @@ export function sumPerChannel(b: GraphBuilder, x: Value): Value {
   return b.sum(sumPerImage(b, x), [0]);
 }
 
+/** The same in one reduction. */
+export function channelSumAtOnce({ b, inputs }: RecipeContext): readonly Value[] {
+  const x = inputs[0]!;
+  return [b.sum(x, [0, ...spatialAxes(x)])];
+}
+
 /** The sum over the positions of each image and channel of x [N, C, ...], as [N, C]. */
 export function sumPerImage(b: GraphBuilder, x: Value): Value {
   return x.shape.length === 2 ? x : b.sum(x, spatialAxes(x));
@@ -39,6 +45,12 @@ export function sumOfSquares({ b, inputs }: RecipeContext): readonly Value[] {
   return [sumOfRows(b, b.square(x), elementCount(x.shape), [])];
 }
 
+/** The same, squared while it is summed. */
+export function sumOfSquaresOfRows({ b, inputs }: RecipeContext): readonly Value[] {
+  const x = inputs[0]!;
+  return [sumOfRows(b, x, elementCount(x.shape), [], "ReduceSumSquare")];
+}
+
 /** As sumOfSquares, for each slice of x along `axis`. */
 export function sumOfSquaresPerChannel({ b, inputs, attributes, outputs }: RecipeContext): readonly Value[] {
   const x = inputs[0]!;
@@ -51,13 +63,19 @@ export function sumOfSquaresPerChannel({ b, inputs, attributes, outputs }: Recip
   return [b.reshape(sums, outputs[0]!.shape)];
 }
 
-/** x seen as [...kept, count], summed over count. */
-function sumOfRows(b: GraphBuilder, x: Value, count: number, kept: readonly number[]): Value {
+/** x, or its squares, seen as [...kept, count] and summed over count. */
+function sumOfRows(
+  b: GraphBuilder,
+  x: Value,
+  count: number,
+  kept: readonly number[],
+  op: "ReduceSum" | "ReduceSumSquare" = "ReduceSum",
+): Value {
   const flat = b.reshape(x, [...kept, count]);
-  if (count <= longestRow) return b.sum(flat, [kept.length]);
+  if (count <= longestRow) return b.reduce(op, flat, [kept.length], false);
   const row = largestDivisor(count, longestRow);
   const rows = row < shortestRow ? inRowsOf(b, flat, longestRow) : b.reshape(x, [...kept, count / row, row]);
-  const sums = b.sum(rows, [kept.length + 1]);
+  const sums = b.reduce(op, rows, [kept.length + 1], false);
   return b.cast(b.sum(b.cast(sums, "float64"), [kept.length]), x.dtype);
 }
 

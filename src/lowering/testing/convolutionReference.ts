@@ -54,6 +54,30 @@ export function convolutionGradients(convolution: Convolution, x: Tensor, w: Ten
   return { dx, dw };
 }
 
+/** The convolution itself, likewise, [N, K, ...output]. */
+export function convolutionResult(convolution: Convolution, x: Tensor, w: Tensor): Float64Array {
+  const { images, channels, maps, group, input, kernel, strides, dilations, pads } = convolution;
+  const output = outputSize(convolution);
+  const [inChannels, outMaps] = [channels / group, maps / group];
+  const y = new Float64Array(images * maps * product(output));
+  const pairs = windowPairs(output, kernel, (o, t) =>
+    flat(
+      o.map((place, axis) => place * strides[axis]! + t[axis]! * dilations[axis]! - pads[axis]!),
+      input,
+    ),
+  );
+  for (let n = 0; n < images; n++)
+    for (let k = 0; k < maps; k++)
+      for (let c = 0; c < inChannels; c++) {
+        const channel = Math.floor(k / outMaps) * inChannels + c;
+        for (const [o, t, i] of pairs)
+          y[(n * maps + k) * product(output) + o]! +=
+            Number(x.data[(n * channels + channel) * product(input) + i]) *
+            Number(w.data[(k * inChannels + c) * product(kernel) + t]);
+      }
+  return y;
+}
+
 /** [window, kernel offset, input place], as flat indices, for each window and offset whose place lies inside the input. */
 function windowPairs(
   output: readonly number[],

@@ -87,6 +87,59 @@ export const convolutions: Readonly<Record<string, Convolution>> = {
   }),
 };
 
+/** More, on which the recipes in blocks of so many channels can be tested. */
+export function blockedConvolutions(block: number): Readonly<Record<string, Convolution>> {
+  const same = { input: [6, 5], kernel: [3, 3], pads: [1, 1, 1, 1], images: 2 * block };
+  const wide = { channels: block, maps: 2 * block };
+  return {
+    "whole blocks": plain({ ...same, channels: 2 * block, maps: block }),
+    "channels and maps that fill no whole block": plain({ ...same, channels: block + 3, maps: 2 * block + 5 }),
+    "few channels": plain({ ...same, channels: 3, maps: block }),
+    "few channels, stride 2": plain({ ...same, channels: 3, maps: block, strides: [2, 2] }),
+    "whole blocks, stride 2": plain({ ...same, ...wide, strides: [2, 2] }),
+    "whole blocks, 5x3, dilation 2": plain({ ...same, ...wide, kernel: [5, 3], dilations: [1, 2], pads: [2, 2, 2, 2] }),
+    "whole blocks, 1x1, stride 2": plain({ ...same, ...wide, kernel: [1, 1], pads: [0, 0, 0, 0], strides: [2, 2] }),
+    "whole blocks, one image": plain({ ...same, ...wide, images: 1 }),
+    "whole blocks, a broken batch": plain({ ...same, ...wide, images: block + 3 }),
+    "few channels, a broken batch": plain({ ...same, channels: 3, maps: block, images: 2 * block - 1 }),
+    "a broken batch, stride 2": plain({ ...same, ...wide, images: block - 1, strides: [2, 2] }),
+    "groups of whole blocks": plain({ ...same, channels: 2 * block, maps: 4 * block, group: 2 }),
+    "groups of two blocks, a broken batch": plain({
+      ...same,
+      channels: 4 * block,
+      maps: 4 * block,
+      group: 2,
+      images: block + 1,
+    }),
+    "groups of whole blocks, stride 2": plain({
+      ...same,
+      channels: 4 * block,
+      maps: 2 * block,
+      group: 2,
+      strides: [2, 2],
+    }),
+    "groups of half blocks": plain({ ...same, channels: 2 * block, maps: 2 * block, group: 4 }),
+    "depthwise in blocks": plain({ ...same, channels: block, maps: block, group: block }),
+    "depthwise that fills no whole block": plain({
+      ...same,
+      channels: block + 3,
+      maps: block + 3,
+      group: block + 3,
+      images: 3,
+    }),
+    "depthwise 5x5, stride 2": plain({
+      ...same,
+      channels: block,
+      maps: block,
+      group: block,
+      kernel: [5, 5],
+      pads: [2, 2, 2, 2],
+      strides: [2, 2],
+    }),
+    vectors: plain({ images: 5, channels: 2 * block + 1, maps: block, input: [1, 1], kernel: [1, 1] }),
+  };
+}
+
 function plain(sizes: Partial<Convolution> & Pick<Convolution, "input" | "kernel">): Convolution {
   const ones = sizes.kernel.map(() => 1);
   const pads = sizes.kernel.flatMap(() => [0, 0]);

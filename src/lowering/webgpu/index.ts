@@ -1,10 +1,10 @@
 import { averagePoolGrad } from "../cpu/averagePool.js";
 import type { Recipe, RecipeSet } from "../recipe.js";
+import { maxPoolGradByComparison } from "../shared/maxPool.js";
 import { clipGrad, reluGrad } from "./activationMasks.js";
 import { batchNormGrad, batchNormTraining } from "./batchNormalization.js";
 import { convInputGrad } from "./convInputGrad.js";
 import { convWeightGrad } from "./convWeightGrad.js";
-import { maxPoolGrad } from "./maxPool.js";
 import { sameLargest } from "./sameLargest.js";
 import { channelSum, sumOfSquares, sumOfSquaresPerChannel } from "./sums.js";
 
@@ -25,6 +25,6 @@ export const webgpuRecipes: RecipeSet = new Map<string, Recipe>([
   ["BatchNormGrad", batchNormGrad],
   ["ConvWeightGrad", convWeightGrad],
   ["ConvInputGrad", convInputGrad],
-  ["MaxPoolGrad", maxPoolGrad],
+  ["MaxPoolGrad", maxPoolGradByComparison],
   ["AveragePoolGrad", averagePoolGrad],
 ]);

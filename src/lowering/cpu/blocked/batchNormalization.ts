@@ -1,7 +1,7 @@
 import { attributeFloat, attributeInt, type GraphBuilder, type Value } from "../../../graph/index.js";
 import { elementCount, int, ints } from "../../../onnx/types.js";
 import { sumProductByChannel } from "./dot.js";
-import { type BlockedContext, type BlockedRule, blockedOp, padAxis, sliceAxis } from "./layout.js";
+import { type BlockedContext, type BlockedRule, blockedOp, type Placed, padAxis, sliceAxis } from "./layout.js";
 
 /**
  * Batch normalisation in blocks of channels. What is done by channel is a depthwise convolution of one element a kernel, gain x + shift, into which `fuse.ts` draws the sum and the activation that follow.
@@ -30,8 +30,7 @@ function vectors({ b, plain }: BlockedContext, inputs: readonly number[], lanes:
  * As the plain recipe (`../batchNormalization.ts`), but for the difference E[x^2] - E[x]^2, which is taken in float32: it loses (mean / deviation)^2 in accuracy, as the means that it is taken of
  * have lost already. For a channel with mean 30 and deviation 1 the variance is good to 1e-3 (see the test).
  */
-export const batchNormTraining: BlockedRule = (context) => {
-  if (!context.isBlocked(0)) return undefined;
+export function batchNormTraining(context: BlockedContext): readonly (Placed | undefined)[] {
   const { b, attributes } = context;
   const x = context.blocked(0);
   const [scale, bias] = vectors(context, [1, 2], x.shape[1]!) as [Value, Value];
@@ -44,11 +43,10 @@ export const batchNormTraining: BlockedRule = (context) => {
   if (!context.needs(0)) return [undefined, ...moments];
   const gain = b.over(scale, deviation(b, variance, attributeFloat(attributes, "epsilon", 1e-5)));
   return [{ blocked: scaleByChannel(b, x, gain, b.minus(bias, b.times(mean, gain))) }, ...moments];
-};
+}
 
 /** As the plain recipe: dx = gain dy + slope (x - mean) - gain dbias / m by channel, with slope = -gain dscale i / m. */
-export const batchNormGrad: BlockedRule = (context) => {
-  if (!context.isBlocked(1)) return undefined;
+export function batchNormGrad(context: BlockedContext): readonly (Placed | undefined)[] {
   const { b, attributes } = context;
   const [dy, x] = [context.blocked(0), context.blocked(1)];
   const [scale, mean, variance] = vectors(context, [2, 3, 4], x.shape[1]!) as [Value, Value, Value];
@@ -64,7 +62,7 @@ export const batchNormGrad: BlockedRule = (context) => {
   const slope = b.over(b.times(share, dscale), spread);
   const fromX = scaleByChannel(b, x, slope, b.minus(b.times(share, dbias), b.times(slope, mean)));
   return [{ blocked: scaleByChannel(b, dy, gain, undefined, fromX) }, ...gradients];
-};
+}
 
 /** BatchNormalization(x, scale, bias, mean, variance) in inference form. */
 export const batchNormalization: BlockedRule = (context) => {
@@ -77,13 +75,12 @@ export const batchNormalization: BlockedRule = (context) => {
 };
 
 /** ChannelSum(x [N, C, H, W]) -> [C] */
-export const channelSum: BlockedRule = (context) => {
-  if (!context.isBlocked(0)) return undefined;
+export function channelSum(context: BlockedContext): readonly Placed[] {
   const { b } = context;
   const x = context.blocked(0);
   const sum = b.times(meanByChannel(b, x), b.scalar(elementCount(x.shape) / x.shape[1]!));
   return [{ plain: sliceAxis(b, sum, 0, context.inputs[0]!.shape[1]!) }];
-};
+}
 
 function deviation(b: GraphBuilder, variance: Value, epsilon: number): Value {
   return b.sqrt(b.plus(variance, b.scalar(epsilon)));

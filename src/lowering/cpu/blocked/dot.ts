@@ -1,6 +1,6 @@
 import type { GraphBuilder, Value } from "../../../graph/index.js";
 import { elementCount, int, ints } from "../../../onnx/types.js";
-import { type BlockedRule, blockedOp } from "./layout.js";
+import { type BlockedContext, blockedOp, type Placed } from "./layout.js";
 
 /**
  * Products of two tensors, summed, in one pass that only reads: ONNX Runtime's blocked depthwise convolution with one tensor as the image and the other as the kernel, of the same size. 0.24 ms for
@@ -24,20 +24,23 @@ export function sumProductByChannel(b: GraphBuilder, x: Value, y: Value): Value 
   return b.sum(b.reshape(dotOfImages(b, x, y), x.shape.slice(0, 2)), [0]);
 }
 
-/** SumOfSquares of a tensor of whole blocks; the order of its elements is all the same. */
-export const sumOfSquares: BlockedRule = (context) => {
-  const { b, block, inputs } = context;
-  const { shape, dtype } = inputs[0]!;
-  const count = elementCount(shape);
-  if (dtype !== "float32" || count === 0 || count % block !== 0 || context.isBlocked(0)) return undefined;
+/** Length of the rows in which the squares of so many elements are summed; undefined where they make no whole blocks, or a prime number of them, which would make as many sums as lanes. */
+export function dotRow(count: number, block: number): number | undefined {
+  if (count === 0 || count % block !== 0) return undefined;
   const length = largestDivisor(count / block, longest);
-  // A prime number of blocks would make as many sums as lanes.
-  if (length < Math.min(16, count / block)) return undefined;
+  return length < Math.min(16, count / block) ? undefined : length;
+}
+
+/** SumOfSquares of a tensor of whole blocks, not in blocks itself; the order of its elements is all the same. */
+export function sumOfSquares(context: BlockedContext): readonly Placed[] {
+  const { b, block, inputs } = context;
+  const count = elementCount(inputs[0]!.shape);
+  const length = dotRow(count, block)!;
   const x = b.reshape(context.plain(0), [1, count / length, 1, length]);
   const sums = dotOfImages(b, x, x);
   if (count / length <= longest) return [{ plain: b.sum(sums) }];
   return [{ plain: b.cast(b.sum(b.cast(sums, "float64")), "float32") }];
-};
+}
 
 function largestDivisor(count: number, limit: number): number {
   for (let divisor = Math.min(limit, count); divisor > 1; divisor--) if (count % divisor === 0) return divisor;

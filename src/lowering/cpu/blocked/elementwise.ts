@@ -1,6 +1,5 @@
 import { sameShape } from "../../../graph/index.js";
 import { elementCount } from "../../../onnx/types.js";
-import { clipGrad, reluGrad } from "../activationMasks.js";
 import { type BlockedRule, blockedOp, canBlock, sliceAxis } from "./layout.js";
 
 /** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
@@ -66,15 +65,6 @@ const elementwise: BlockedRule = (context) => {
   return [{ blocked: b.op(node.op, operands, attributes) }];
 };
 
-/** A plain recipe that is made of such operators. */
-const masked =
-  (recipe: typeof clipGrad): BlockedRule =>
-  (context) => {
-    const inputs = context.inputs.map((_, index) => index);
-    if (!inputs.some(context.isBlocked)) return undefined;
-    return [{ blocked: recipe({ b: context.b, inputs: inputs.map(context.blocked) })[0]! }];
-  };
-
 /** GlobalAveragePool(x [N, C, H, W]) -> [N, C, 1, 1] */
 const globalAveragePool: BlockedRule = (context) => {
   if (!context.isBlocked(0)) return undefined;
@@ -110,8 +100,6 @@ const pool: BlockedRule = (context) => {
 
 export const elementwiseRules: readonly (readonly [string, BlockedRule])[] = [
   ...[...total, ...partial].map((op) => [op, elementwise] as const),
-  ["isonorm:ReluGrad", masked(reluGrad)],
-  ["isonorm:ClipGrad", masked(clipGrad)],
   ["Expand", expand],
   ["GlobalAveragePool", globalAveragePool],
   ["MaxPool", pool],

@@ -1,5 +1,6 @@
 import type { GraphBuilder, Value } from "../../../graph/index.js";
 import { product } from "../../shared/convolution.js";
+import { transposeMerged } from "../../shared/transpose.js";
 import { interleave, padAxis, wholeBlocks } from "./layout.js";
 
 /** Weights in the orders that the blocked convolution reads, with zeros for lanes without a channel. K maps, C channels, B in a block. */
@@ -23,13 +24,15 @@ export function kernelsOfFew(b: GraphBuilder, w: Value, block: number): Value {
   return b.reshape(byMap, [maps, ...w.shape.slice(1)]);
 }
 
-/** [K, C, kh, kw] with channels and maps exchanged, as [C / B, K / B, kh, kw, B of K, B of C]. */
-export function exchangedKernels(b: GraphBuilder, w: Value, block: number): Value {
+/**
+ * [K, C / group, kh, kw] with channels and maps exchanged within each group, as [C / B, K / group / B, kh, kw, B of K, B of C]. More groups than one have whole blocks of channels and maps.
+ */
+export function exchangedKernels(b: GraphBuilder, w: Value, block: number, group = 1): Value {
   const [maps, channels] = [wholeBlocks(w.shape[0]!, block), wholeBlocks(w.shape[1]!, block)];
   const kernel = w.shape.slice(2);
   const size = product(kernel);
   const padded = padAxis(b, padAxis(b, w, 0, maps), 1, channels);
   const byChannel = interleave(b, b.reshape(padded, [(maps * channels) / block, block, 1, size]));
-  const apart = b.reshape(byChannel, [maps / block, block, channels / block, size, block]);
-  return b.reshape(b.transpose(apart, [2, 0, 3, 1, 4]), [channels, maps, ...kernel]);
+  const apart = b.reshape(byChannel, [group, maps / group / block, block, channels / block, size, block]);
+  return b.reshape(transposeMerged(b, apart, [0, 3, 1, 4, 2, 5]), [channels * group, maps / group, ...kernel]);
 }

@@ -27,6 +27,8 @@ export interface BlockedContext {
   readonly outputs: readonly Value[];
   /** Whether the input is there in blocks already, so that a rule which saves little need not convert it. */
   isBlocked(input: number): boolean;
+  /** Whether the input is there as ONNX has it. */
+  isPlain(input: number): boolean;
   /** The input in blocks, [N, P, H, W]; converted where it is not there so yet. */
   blocked(input: number): Value;
   /** The input as ONNX has it; converted likewise. */
@@ -38,8 +40,8 @@ export interface BlockedContext {
 /** Computes a node on blocked values; undefined where the plain form is to be taken. */
 export type BlockedRule = (context: BlockedContext) => readonly (Placed | undefined)[] | undefined;
 
-/** The two forms of convolution that blocks have: every channel to every map, and each channel to a map of its own. */
-export type ConvolutionKind = "dense" | "depthwise";
+/** The forms of convolution that blocks have: every channel to every map, whole blocks of channels to whole blocks of maps by group, and each channel to a map of its own. */
+export type ConvolutionKind = "dense" | "grouped" | "depthwise";
 
 export function blockedOp(b: GraphBuilder, op: string, inputs: readonly (Value | undefined)[], attributes: Attributes) {
   return b.op(op, inputs, attributes, { domain: blockedDomain });

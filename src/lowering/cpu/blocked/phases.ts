@@ -2,38 +2,20 @@ import type { GraphBuilder, Value } from "../../../graph/index.js";
 import { int, ints } from "../../../onnx/types.js";
 import { all, type ConvolutionShape, offsets, product } from "../../shared/convolution.js";
 import { transposeMerged } from "../../shared/transpose.js";
+import { inputGradKind } from "./convolution.js";
 import { exchangedKernels, kernelsOfFew } from "./kernels.js";
-import {
-  type BlockedContext,
-  type BlockedRule,
-  blockedOp,
-  type ConvolutionKind,
-  cropBlocked,
-  interleaveLast,
-  wholeBlocks,
-} from "./layout.js";
+import { type BlockedContext, blockedOp, cropBlocked, interleaveLast, type Placed, wholeBlocks } from "./layout.js";
 
 /**
  * The gradient of a convolution with stride s for its input. On one axis dx[i] is the sum of dy[o] w[t] over o s + t - p = i. The places i = q s + r of one phase r meet only the taps
  * with t = r + p modulo s, each at o = q + (r + p - t) / s: a convolution of dy with a part of the kernel. All phases together are one convolution with C maps a phase, whose results are
  * put between each other at the end. Its window is that of all phases, with zeros where a phase has no tap: 16 products for 9 with 3x3 and stride 2.
  */
-export function inputGradByPhases(
-  context: BlockedContext,
-  shape: ConvolutionShape,
-  kind: ConvolutionKind,
-): ReturnType<BlockedRule> {
+export function inputGradByPhases(context: BlockedContext, shape: ConvolutionShape): readonly Placed[] {
   const { b, block } = context;
-  const { images, channels, maps, input, output, kernel, strides } = shape;
-  if (!all(shape.dilations, 1)) return undefined;
-  const axes = input.map((_, axis) => phasesOf(shape, axis));
-  const quotients = input.map((size, axis) => Math.ceil(size / strides[axis]!)) as [number, number];
-  const window = axes.map(({ taps }) => taps[0]!.length);
-  const pads = [
-    ...axes.map(({ first }) => -first),
-    ...axes.map(({ first }, axis) => quotients[axis]! - 1 + first + window[axis]! - output[axis]!),
-  ];
-  if (pads.some((pad) => pad < 0)) return undefined;
+  const { images, channels, maps, group, input, strides, kernel } = shape;
+  const { axes, quotients, window, pads } = layPhases(shape);
+  const kind = inputGradKind(shape, block);
 
   // The kernels of each phase: [K, C / group, phases, window]
   const w = context.plain(1);
@@ -46,15 +28,15 @@ export function inputGradByPhases(
   const convolve = (kernels: Value, group: number): Value => {
     const attributes = { kernel_shape: ints(window), pads: ints(pads), group: int(group) };
     const result = blockedOp(b, "Conv", [dy, kernels], attributes);
-    return b.reshape(result, [images, lanes / block, group === 1 ? phases : 1, product(quotients) * block]);
+    return b.reshape(result, [images, lanes / block, kind === "depthwise" ? 1 : phases, product(quotients) * block]);
   };
   let byPhase: Value;
-  if (kind === "dense") {
-    const exchanged = exchangedKernels(b, b.reshape(chosen, [maps, inChannels, phases, size]), block);
-    const mapLanes = wholeBlocks(maps, block);
+  if (kind !== "depthwise") {
+    const exchanged = exchangedKernels(b, b.reshape(chosen, [maps, inChannels, phases, size]), block, group);
+    const mapLanes = wholeBlocks(maps, block) / group;
     const blocks = [lanes / block, mapLanes / block, phases, size * block * block];
     const kernels = b.transpose(b.reshape(exchanged, blocks), [0, 2, 1, 3]);
-    byPhase = convolve(b.reshape(kernels, [lanes * phases, mapLanes, ...window]), 1);
+    byPhase = convolve(b.reshape(kernels, [lanes * phases, mapLanes, ...window]), group);
   } else {
     const results = Array.from({ length: phases }, (_, phase) => {
       const [from, to] = [b.int64([phase * size]), b.int64([(phase + 1) * size])];
@@ -73,6 +55,25 @@ export function inputGradByPhases(
   const surplus = input.map((length, axis) => quotients[axis]! * strides[axis]! - length);
   const whole = b.reshape(between, [images, lanes, q * vertical, r * horizontal]);
   return [{ blocked: cropBlocked(b, whole, [0, 0], surplus, block) }];
+}
+
+/** Whether a ConvInputGrad can be computed so. */
+export function inputGradHasPhases(shape: ConvolutionShape, block: number | undefined): boolean {
+  if (inputGradKind(shape, block) === undefined || all(shape.strides, 1) || !all(shape.dilations, 1)) return false;
+  return layPhases(shape).pads.every((pad) => pad >= 0);
+}
+
+/** The phases of both axes, how many places of dx each has, the window of all of them, and dy's padding. */
+function layPhases(shape: ConvolutionShape) {
+  const { input, output, strides } = shape;
+  const axes = input.map((_, axis) => phasesOf(shape, axis));
+  const quotients = input.map((size, axis) => Math.ceil(size / strides[axis]!)) as [number, number];
+  const window = axes.map(({ taps }) => taps[0]!.length);
+  const pads = [
+    ...axes.map(({ first }) => -first),
+    ...axes.map(({ first }, axis) => quotients[axis]! - 1 + first + window[axis]! - output[axis]!),
+  ];
+  return { axes, quotients, window, pads };
 }
 
 interface AxisPhases {

@@ -9,15 +9,15 @@ import {
   offsets,
   product,
   stridedSlice,
-} from "../shared/convolution.js";
+} from "./convolution.js";
 
 const lowest = -3.4028234663852886e38;
 
 /**
- * Of each window's elements the first that equals its maximum gets dy, all others nothing. The provider's MaxPool does not give the places, and a scatter adds
- * in another order each time; here everything is added in a fixed one.
+ * MaxPoolGrad by comparing: of each window's elements the first that equals its maximum gets dy, all others nothing. WebGPU's MaxPool does not give the places, and a scatter adds
+ * in another order each time there; here everything is added in a fixed one. Where a maximum is no number, nothing gets dy.
  */
-export function maxPoolGrad({ b, inputs, attributes }: RecipeContext): readonly Value[] {
+export function maxPoolGradByComparison({ b, inputs, attributes }: RecipeContext): readonly Value[] {
   const [x, y, dy] = inputs as [Value, Value, Value];
   const shape = convolutionShape(attributes, x.shape, y.shape);
   return [tiles(shape) ? byTile(b, x, y, dy, shape) : byOffset(b, x, y, dy, shape)];
