@@ -1,59 +1,66 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { GraphBuilder, type Value } from "../../src/graph/index.js";
+import type { GraphBuilder, Value } from "../../src/graph/index.js";
 import { encode } from "../../src/onnx/index.js";
+import { trainingOptions } from "../../src/run/sessionOptions.js";
 
-/** One way to compute something, to be timed against others. */
+/** A graph to be timed against others that compute the same. */
 export interface Candidate {
   readonly name: string;
-  readonly inputs: Readonly<Record<string, readonly number[]>>;
-  build(b: GraphBuilder, inputs: Readonly<Record<string, Value>>): Value;
+  readonly b: GraphBuilder;
 }
 
+/** Of every result only its first element leaves the graph. */
+export function keepFirst(b: GraphBuilder, value: Value): void {
+  const axes = value.shape.map((_, axis) => axis);
+  const each = (number: number) => b.int64(axes.map(() => number));
+  b.markOutput(axes.length === 0 ? b.identity(value) : b.op("Slice", [value, each(0), each(1), b.int64(axes)]));
+}
+
+/** What takes this many times the fastest is not measured again. */
+const hopeless = 3;
+
 /**
- * Milliseconds a run of each candidate takes, the fastest of `rounds`; the candidates take turns, so that a busy machine slows all alike.
- * With one thread it is the processor's time, which other work on the machine disturbs less, else the wall clock's.
- * Only a sum over the result leaves the graph.
+ * Milliseconds that a run of each candidate takes, the fastest of at most `rounds`; they take turns, so that a busy machine slows all alike.
+ *
+ * @param budget - milliseconds after which a candidate that has had three rounds takes no more
  */
 export async function measure(
   candidates: readonly Candidate[],
-  rounds: number,
-  threads: number,
+  { rounds, threads, budget }: { readonly rounds: number; readonly threads: number; readonly budget: number },
 ): Promise<readonly number[]> {
+  const data = new Map<string, OrtTensor>();
   const runs = [];
-  for (const candidate of candidates) {
-    const b = new GraphBuilder();
-    const names = Object.entries(candidate.inputs);
-    const inputs = Object.fromEntries(names.map(([name, shape]) => [name, b.input(name, "float32", shape)]));
-    const result = candidate.build(b, inputs);
-    b.output("out", result.shape.reduce((count, size) => count * size, 1) > 1e6 ? b.op("ReduceMax", [result]) : result);
+  for (const { b } of candidates) {
     const opsets = new Map([...b.opsets].filter(([domain]) => domain !== "isonorm"));
-    const model = {
-      graph: b.finish("bench"),
-      irVersion: 10,
-      opsets,
-      producerName: "isonorm",
-      producerVersion: "",
-      metadata: new Map(),
-    };
-    const session = await InferenceSession.create(encode(model), { intraOpNumThreads: threads });
+    const graph = b.finish("candidate");
+    const model = { graph, irVersion: 10, opsets, producerName: "", producerVersion: "", metadata: new Map() };
+    const session = await InferenceSession.create(encode(model), { ...trainingOptions(threads), logSeverityLevel: 4 });
     const feeds = Object.fromEntries(
-      names.map(([name, shape]) => {
-        const data = Float32Array.from({ length: shape.reduce((count, size) => count * size, 1) }, (_, i) =>
-          Math.sin(i),
-        );
-        return [name, new OrtTensor("float32", data, shape)];
+      b.inputs.map(({ name, shape }) => {
+        if (!data.has(`${shape}`)) data.set(`${shape}`, new OrtTensor("float32", numbers(shape), shape));
+        return [name, data.get(`${shape}`)!];
       }),
     );
-    runs.push(() => session.run(feeds));
+    runs.push({ session, feeds });
   }
   const best = candidates.map(() => Number.POSITIVE_INFINITY);
-  for (let round = 0; round <= rounds; round++)
-    for (const [index, run] of runs.entries()) {
-      const [start, before] = [performance.now(), process.cpuUsage()];
-      await run();
-      const { user, system } = process.cpuUsage(before);
-      const spent = threads === 1 ? (user + system) / 1000 : performance.now() - start;
-      if (round > 0) best[index] = Math.min(best[index]!, spent);
+  const spent = candidates.map(() => 0);
+  for (let round = -1; round < rounds; round++)
+    for (const [index, { session, feeds }] of runs.entries()) {
+      if (round > 0 && best[index]! > hopeless * Math.min(...best)) continue;
+      if (round > 2 && spent[index]! > budget) continue;
+      const start = performance.now();
+      await session.run(feeds);
+      const milliseconds = performance.now() - start;
+      spent[index]! += milliseconds;
+      if (round >= 0) best[index] = Math.min(best[index]!, milliseconds);
     }
+  for (const { session } of runs) await session.release();
   return best;
+}
+
+/** Positive numbers, so that they can be variances, without denormal ones. */
+function numbers(shape: readonly number[]): Float32Array {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return Float32Array.from({ length: count }, (_, index) => 0.1 + 0.9 * ((index * 0.6180339887) % 1));
 }
