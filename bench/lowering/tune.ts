@@ -38,7 +38,7 @@ const { values: options, positionals: asked } = parseArgs({
   },
 });
 const threads = options.threads.split(",").map(Number);
-const effort = options.quick ? { rounds: 4, budget: 60 } : { rounds: 12, budget: 120 };
+const effort = options.quick ? { rounds: 4, budget: 60 } : { rounds: 16, budget: 110 };
 const shippedNames = new Map([
   [8, "avx2"],
   [16, "avx512"],

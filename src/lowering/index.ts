@@ -1,4 +1,5 @@
 export { blockedDomain, interleave } from "./cpu/blocked/index.js";
+export { type Costs, type CostTable, costsFor, costTableSchema, shippedCosts } from "./cpu/index.js";
 export { type LowerOptions, lower, opsetsOf } from "./lower.js";
 export type { Recipe, RecipeContext, RecipeSet, Target } from "./recipe.js";
 export { webgpuProvider } from "./webgpu/provider.js";

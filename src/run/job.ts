@@ -121,7 +121,7 @@ async function trainPrepared(
     format: 1,
     command: "train",
     version: packageVersion,
-    versions: versions(),
+    versions: { ...versions(), recipes: prepared.chosenBy },
     createdAt: previous?.createdAt ?? new Date().toISOString(),
     data: job.data,
     dataHash: splits.hash,

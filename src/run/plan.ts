@@ -9,6 +9,7 @@ import {
 } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import { dependents } from "../graph/index.js";
+import type { LowerOptions } from "../lowering/index.js";
 import { analyseScaleInvariance, defaultEffectiveLearningRateFor, type WeightProof } from "../method/index.js";
 import { elementCount, encode } from "../onnx/index.js";
 import { adam, type Optimizer, sgd } from "../optim/index.js";
@@ -46,7 +47,7 @@ export interface PlannedTraining {
 /**
  * Compiles the training step; needs no ONNX Runtime.
  *
- * @param channelBlock - see `LowerOptions`
+ * @param lowering - what decides how the step is lowered, see `LowerOptions`
  * @throws coded errors of settings and model
  */
 export function planTraining(
@@ -54,7 +55,7 @@ export function planTraining(
   part: TrainedPart,
   asked: AskedTrainSettings,
   device: Device = "cpu",
-  channelBlock?: number,
+  lowering: Pick<LowerOptions, "channelBlock" | "costs"> = {},
 ): PlannedTraining {
   const { train } = part.splits;
   const classes = train.classes.length;
@@ -98,7 +99,7 @@ export function planTraining(
     ema: settings.ema,
     seed: settings.seed,
     target: device,
-    channelBlock,
+    ...lowering,
   });
   return {
     network,

@@ -8,14 +8,17 @@ import {
   type StepRunner,
   type TrainingPlan,
 } from "../train/index.js";
-import { channelBlockHere, openRunner, openSession } from "./device.js";
+import { openRunner, openSession } from "./device.js";
 import type { Device } from "./deviceName.js";
+import { loweringHere } from "./lowering.js";
 import { openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
 import { trainingOptions } from "./sessionOptions.js";
 import { trainedPart } from "./trainedPart.js";
 
 export interface PreparedTraining extends PlannedTraining {
+  /** What the step's operators were chosen by, see `loweringHere`. */
+  readonly chosenBy: string;
   readonly plan: Omit<TrainingPlan, "runner" | "digest">;
   /** Opens the training session, with a checkpoint's state or a fresh one. */
   createRunner(state?: ReadonlyMap<string, Tensor>): Promise<StepRunner>;
@@ -34,8 +37,8 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const network = await openNetwork(splits, dataStatistics, asked, threads);
   const part = await trainedPart(network, splits, asked, threads, onFeatures);
-  const channelBlock = device === "cpu" ? await channelBlockHere() : undefined;
-  const planned = planTraining(network, part, asked, device, channelBlock);
+  const { chosenBy, ...lowering } = await loweringHere(device, threads);
+  const planned = planTraining(network, part, asked, device, lowering);
   const { step, batches, settings } = planned;
   const { model, statistics } = part;
   const { train, validation } = part.splits;
@@ -46,7 +49,7 @@ export async function prepareTraining(
     classes: train.classes.length,
     stateNames: step.state.flatMap(({ name, role }) => (role === "weight" || role === "statistic" ? [name] : [])),
     target: device,
-    channelBlock,
+    ...lowering,
   });
   const execution = { device, threads };
   const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution, {
@@ -55,6 +58,7 @@ export async function prepareTraining(
 
   return {
     ...planned,
+    chosenBy,
     plan: {
       step,
       evaluator: new StateEvaluator(evaluator, evaluation),

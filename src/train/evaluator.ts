@@ -2,7 +2,7 @@ import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
 import { type Dataset, type InputDescription, type InputStatistics, sequentialBatches } from "../data/core.js";
 import { foldIdentities, GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
-import { lower, type Target } from "../lowering/index.js";
+import { type Costs, lower, type Target } from "../lowering/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
 import { type Evaluation, evaluatePredictions } from "../metrics/index.js";
 import type { Graph, Model, Tensor } from "../onnx/types.js";
@@ -30,9 +30,10 @@ export function compileEvaluation(
     stateNames: readonly string[];
     target: Target;
     channelBlock?: number | undefined;
+    costs?: Costs | undefined;
   },
 ): CompiledEvaluation {
-  const { input, batchSize, classes } = options;
+  const { input, batchSize, classes, channelBlock, costs } = options;
   const b = new GraphBuilder({ opsets: model.opsets });
   const records = b.input("records", input.kind === "image" ? "uint8" : "float32", [batchSize, ...recordShape(input)]);
   const bindings = new Map([[model.graph.inputs[0]!.name, preprocessRecords(b, records, input, options.statistics)]]);
@@ -46,9 +47,7 @@ export function compileEvaluation(
   b.output("logits", values.get("logits")!);
   const graph = foldIdentities(b.finish("evaluation"));
   return {
-    graph: pruneInitializers(
-      lower(graph, options.target, { opsets: model.opsets, channelBlock: options.channelBlock }),
-    ),
+    graph: pruneInitializers(lower(graph, options.target, { opsets: model.opsets, channelBlock, costs })),
     batchSize,
     classes,
     input,

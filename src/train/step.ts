@@ -12,7 +12,7 @@ import {
   unpack,
   type Value,
 } from "../graph/index.js";
-import { lower, opsetsOf, type Target } from "../lowering/index.js";
+import { type Costs, lower, opsetsOf, type Target } from "../lowering/index.js";
 import {
   type BaseRule,
   expandScaleInvariantLinear,
@@ -60,6 +60,8 @@ export interface StepOptions {
   readonly target: Target;
   /** See `LowerOptions`. */
   readonly channelBlock?: number | undefined;
+  /** See `LowerOptions`. */
+  readonly costs?: Costs | undefined;
 }
 
 /** A training step as one ONNX graph, with everything that its runner must know. */
@@ -206,7 +208,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   b.output("correct", correct);
   b.output("health", b.op("Sum", health, {}, { name: "update/health" }));
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
-  const lowering = { opsets: model.opsets, channelBlock: options.channelBlock };
+  const lowering = { opsets: model.opsets, channelBlock: options.channelBlock, costs: options.costs };
   return {
     // ONNX Runtime warns of every initializer that nothing reads any more.
     graph: pruneInitializers(lower(graph, options.target, lowering)),

@@ -2,6 +2,7 @@ import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { listSupportedBackends } from "onnxruntime-node";
 import { IsonormError } from "../../errors.js";
 import { vulkanDrivers } from "../../run/device.js";
+import { loweringHere } from "../../run/lowering.js";
 import { versions } from "../../run/versions.js";
 import { bytes } from "../format.js";
 import { Output } from "../output.js";
@@ -21,6 +22,7 @@ export async function doctor(options: RawOptions): Promise<void> {
   findings.push({ name: "providers in this build of ONNX Runtime", value: backends.join(", ") });
   findings.push({ name: "processor", value: cpus()[0]?.model ?? "unknown" });
   findings.push({ name: "threads", value: String(availableParallelism()) });
+  findings.push(await recipesFinding());
   findings.push({ name: "memory", value: `${bytes(freemem())} free of ${bytes(totalmem())}` });
   findings.push(await trainsFinding());
   findings.push(await webgpuFinding(backends));
@@ -36,6 +38,16 @@ export async function doctor(options: RawOptions): Promise<void> {
   output.say(problems.length === 0 ? "everything that training needs is here" : `${problems.length} problems`);
   output.event({ event: "doctor", backends, findings, ok: problems.length === 0 } as { event: string });
   if (problems.length > 0) process.exitCode = 1;
+}
+
+/** What says how operators are computed. */
+async function recipesFinding(): Promise<Finding> {
+  const name = "operators are chosen by";
+  try {
+    return { name, value: (await loweringHere("cpu", availableParallelism())).chosenBy };
+  } catch (error) {
+    return { name, value: "fails", problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** Compiles and runs a real training step, the smallest there is. */

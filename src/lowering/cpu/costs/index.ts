@@ -4,7 +4,7 @@ export { type Costs, costsFor } from "./estimate.js";
 export { type CostTable, costTableSchema, layoutOperators, type MeasuredShape } from "./table.js";
 
 /** Tables that come with isonorm. On processors with blocks of 16 channels (AVX-512) and those without blocks nothing was measured; rules decide there. */
-const shipped: readonly CostTable[] = [];
+export const shipped: readonly CostTable[] = [];
 
 /** The shipped table for a processor: its own, else one of a machine with as many channels in a block; undefined where there is none. */
 export function shippedCosts(processor: string, channelBlock: number | undefined): CostTable | undefined {
