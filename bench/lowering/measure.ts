@@ -17,7 +17,7 @@ export function keepFirst(b: GraphBuilder, value: Value): void {
 }
 
 /** What takes this many times the fastest is not measured again. */
-const hopeless = 3;
+export const hopeless = 3;
 
 /**
  * Milliseconds that a run of each candidate takes, the fastest of at most `rounds`; they take turns, so that a busy machine slows all alike.

@@ -25,7 +25,7 @@ import { elementSizes } from "../../src/lowering/cpu/operator.js";
 import { channelBlockHere } from "../../src/run/device.js";
 import { versions } from "../../src/run/versions.js";
 import { candidate, reordering, viewOf } from "./candidates.js";
-import { measure } from "./measure.js";
+import { hopeless, measure } from "./measure.js";
 import { measuredNodes, reorderedTensors } from "./shapes.js";
 
 const { values: options, positionals: asked } = parseArgs({
@@ -46,17 +46,34 @@ const shippedNames = new Map([
 
 type Shapes = CostTable["operators"][string];
 
-/** Times of some candidates by name, one for each number of threads. */
+/** More threads that save less than this are taken for a disturbance, and measured again. */
+const saving = 0.8;
+
+/**
+ * Times of some candidates by name, one for each number of threads. Threads that wait for each other are slowed most by whatever else runs, so those that seem to save little are measured
+ * up to three times; no time is longer than that of fewer threads.
+ */
 async function timesOf(build: () => readonly ReturnType<typeof candidate>[]): Promise<Record<string, number[]>> {
-  const times: Record<string, number[]> = {};
-  for (const count of threads) {
-    const candidates = build();
-    const milliseconds = await measure(candidates, { ...effort, threads: count });
-    candidates.forEach(({ name }, index) => {
-      times[name] = [...(times[name] ?? []), Number(milliseconds[index]!.toPrecision(3))];
-    });
-  }
-  return times;
+  const times = new Map(build().map(({ name }) => [name, [] as number[]]));
+  for (const [index, count] of threads.entries())
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const least = Math.min(...[...times.values()].flat());
+      const doubtful = [...times].flatMap(([name, known]) => {
+        const now = known[index];
+        if (now === undefined) return [name];
+        return index > 0 && now >= saving * known[index - 1]! && now < hopeless * least ? [name] : [];
+      });
+      const candidates = build().filter(({ name }) => doubtful.includes(name));
+      if (candidates.length === 0) break;
+      const milliseconds = await measure(candidates, { ...effort, threads: count });
+      for (const [position, { name }] of candidates.entries()) {
+        const known = times.get(name)!;
+        known[index] = Math.min(milliseconds[position]!, known[index] ?? known[index - 1] ?? Number.POSITIVE_INFINITY);
+      }
+    }
+  return Object.fromEntries(
+    [...times].map(([name, list]) => [name, list.map((milliseconds) => Number(milliseconds.toPrecision(3)))]),
+  );
 }
 
 async function tuneLayout(block: number): Promise<CostTable["operators"]> {
