@@ -6,6 +6,7 @@ export default defineConfig({
     core: "src/core.ts",
     cli: "src/cli/main.ts",
     worker: "src/run/worker.ts",
+    batches: "src/data/prefetch/batches.ts",
   },
   format: "esm",
   platform: "node",

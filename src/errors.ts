@@ -71,8 +71,30 @@ export class IsonormError extends Error {
     this.remedy = remedy;
   }
 
+  /** The error that {@link plainError} made plain, as it was thrown in another process or thread. */
+  static revived({ code, message, stack }: PlainError): IsonormError {
+    const error = new IsonormError(code, "", "");
+    error.message = message;
+    if (stack !== undefined) error.stack = stack;
+    return error;
+  }
+
   /** The command line's exit status for this error. */
   get exitStatus(): number {
     return registry[this.code];
   }
+}
+
+/** An error as plain data. */
+export interface PlainError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly stack?: string | undefined;
+}
+
+/** What another process or thread is to be told of an error; ISO_INTERNAL where it has no code. */
+export function plainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { code: "ISO_INTERNAL", message: String(error), stack: undefined };
+  const { message, stack } = error;
+  return { code: error instanceof IsonormError ? error.code : "ISO_INTERNAL", message, stack };
 }

@@ -73,7 +73,7 @@ export function addTrainingOptions(command: Command): Command {
     .option("--keep <best|last>", "weights to end with (default best)")
     .option("--patience <n>", "stop after so many epochs without gain")
     .option("--device <cpu|webgpu>", "what to train on (default cpu)")
-    .option("--threads <n>", "threads of ONNX Runtime (default: all cores)")
+    .option("--threads <n>", "threads of ONNX Runtime (default: one for each physical core)")
     .option("--out <folder>", "run folder (default: a new one under runs/)")
     .option("--resume [folder]", "go on with the run in that folder, or in --out");
 }

@@ -28,8 +28,16 @@ export interface Batch {
   readonly count: number;
 }
 
+/** Where a training takes its batches from: a {@link BatchSource}, or what prepares its batches ahead. */
+export interface BatchFeed {
+  readonly batchSize: number;
+  /** The batch of that number; the caller may keep it. */
+  batch(epoch: number, index: number): Batch | Promise<Batch>;
+}
+
 /** The training batches of a run, each a pure function of (settings, epoch, index): a resumed run sees what the interrupted one would have seen. */
-export interface BatchSource {
+export interface BatchSource extends BatchFeed {
+  readonly settings: BatchSettings;
   /** What was asked for, or the size of the dataset where that is smaller. */
   readonly batchSize: number;
   /** Full batches in an epoch; the rest of an epoch's order is left out, and is another rest in every epoch. */
@@ -76,6 +84,7 @@ export function batchSource(settings: BatchSettings): BatchSource {
   let held: { epoch: number; order: Uint32Array } | undefined;
 
   return {
+    settings,
     batchSize,
     batchesPerEpoch,
     warnings,

@@ -8,7 +8,7 @@ export {
   type RecordAugmenter,
   recordAugmenter,
 } from "./augment.js";
-export { type Batch, type BatchSettings, type BatchSource, batchSource } from "./batches.js";
+export { type Batch, type BatchFeed, type BatchSettings, type BatchSource, batchSource } from "./batches.js";
 export type { Dataset, ImageDescription, InputDescription, Splits, TableDescription } from "./dataset.js";
 export { type MixupBatch, mixup } from "./mixup.js";
 export { deriveSeed, epochOrder, Random, type SeedPart } from "./random.js";

@@ -1,3 +1,5 @@
+import type { DatasetContent } from "./select.js";
+
 /** Labelled examples of one split, as fixed-size records: uint8 pixels or float32 table cells. */
 export interface Dataset {
   readonly input: InputDescription;
@@ -16,6 +18,8 @@ export interface Dataset {
    * missing or unknown). Synchronous: it reads from memory or from the packed cache on disk.
    */
   read(examples: ArrayLike<number>, into: Uint8Array | Float32Array, offset?: number): void;
+  /** What it is made of, for another thread of the process; undefined where that cannot be told. It holds until the dataset is closed. */
+  readonly content?: DatasetContent | undefined;
   /** Where an example came from (path or row), for messages and reports. */
   source(example: number): string;
   close(): void;

@@ -25,3 +25,6 @@ export { type ArraySplits, arrays, csv, idx, imageFolder, parquet } from "./open
 export type { DataOptions } from "./options.js";
 export { openCache } from "./pack/cache.js";
 export { createPack, openPack } from "./pack/pack.js";
+export { shared } from "./pack/shared.js";
+export { type PreparedBatches, prepareAhead } from "./prefetch/prepareAhead.js";
+export { selectDataset } from "./select.js";

@@ -27,6 +27,7 @@ export function joinDatasets(datasets: readonly Dataset[]): Dataset {
     ...first,
     size,
     labels,
+    content: undefined,
     read(examples, into, offset = 0) {
       let at = 0;
       while (at < examples.length) {

@@ -1,6 +1,6 @@
 import { IsonormError } from "../errors.js";
 import type { Dataset, InputDescription } from "./dataset.js";
-import type { RecordStore } from "./store.js";
+import type { RecordStore, StoreContent } from "./store.js";
 
 /** How a record is put together from a stored one: element i comes from stored element `from[i]`, translated by `codes[i]` where there is one. */
 export interface RecordLayout {
@@ -23,9 +23,14 @@ export interface Selection {
   source(record: number): string;
 }
 
+/** A selection as plain data, without what only messages need. */
+export interface DatasetContent extends Omit<Selection, "store" | "source"> {
+  readonly store: StoreContent;
+}
+
 /** The dataset of the selected records; it owns its store handle. */
 export function selectDataset(selection: Selection): Dataset {
-  const { input, classes, store, records, layout } = selection;
+  const { input, classes, store, records, layout, source, ...rest } = selection;
   const labels = records ? Int32Array.from(records, (record) => selection.labels[record]!) : selection.labels;
   const size = labels.length;
   const recordOf = (example: number): number => {
@@ -59,7 +64,8 @@ export function selectDataset(selection: Selection): Dataset {
       store.read(wanted, scratch);
       arrange(scratch, store.recordLength, layout, wanted.length, into, offset);
     },
-    source: (example) => selection.source(recordOf(example)),
+    content: { ...rest, input, classes, store: store.content, ...(records && { records }), ...(layout && { layout }) },
+    source: (example) => source(recordOf(example)),
     close: () => store.close(),
   };
 }

@@ -7,7 +7,22 @@ export interface RecordStore {
   readonly recordLength: number;
   /** Copies those records into `into`, one after the other, from element `offset` on. */
   read(records: ArrayLike<number>, into: Uint8Array | Float32Array, offset?: number): void;
+  /** Where the records lie, for another thread of the process. It holds until the store is closed. */
+  readonly content: StoreContent;
   close(): void;
+}
+
+/** Where records lie, as plain data. */
+export type StoreContent =
+  | { readonly kind: "memory"; readonly data: Uint8Array | Float32Array; readonly recordLength: number }
+  | { readonly kind: "file"; readonly path: string; readonly descriptor: number; readonly layout: RecordFile };
+
+/** Where records lie in a file: one after the other from byte `position` on, float32 little-endian. */
+export interface RecordFile {
+  readonly dtype: "uint8" | "float32";
+  readonly recordLength: number;
+  readonly size: number;
+  readonly position: number;
 }
 
 /** Records that lie one after the other in memory. data: [size, recordLength]; it is not copied. */
@@ -23,6 +38,7 @@ export function memoryStore(data: Uint8Array | Float32Array, recordLength: numbe
         at += count * recordLength;
       });
     },
+    content: { kind: "memory", data, recordLength },
     close() {},
   };
 }
@@ -48,6 +64,7 @@ export function shareStore(store: RecordStore, owners: number): RecordStore[] {
       size: store.size,
       recordLength: store.recordLength,
       read: store.read,
+      content: store.content,
       close() {
         if (closed) return;
         closed = true;

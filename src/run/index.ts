@@ -9,6 +9,7 @@ export { closeSplits, openJobData } from "./jobData.js";
 export { estimateMemory } from "./memory.js";
 export { type ImportReport, type Network, openNetwork, requireModel } from "./network.js";
 export { Ongoing } from "./ongoing.js";
+export { physicalCores } from "./physicalCores.js";
 export { type PlannedTraining, planTraining } from "./plan.js";
 export { type DataSettings, dataSettings, type RunRecord, type SearchRecord } from "./record.js";
 export { isRunFolder, newRunFolder, RunFolder, readRecord, readRun, runFiles } from "./runFolder.js";

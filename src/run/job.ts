@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { InferenceSession } from "onnxruntime-node";
 import { exportClassifier, type Provenance } from "../classifier/index.js";
-import { type ArraySplits, inputStatistics, type Splits } from "../data/index.js";
+import { type ArraySplits, inputStatistics, prepareAhead, type Splits } from "../data/index.js";
 import { IsonormError } from "../errors.js";
 import type { Evaluation } from "../metrics/index.js";
 import { encode } from "../onnx/index.js";
@@ -160,7 +161,10 @@ async function trainPrepared(
 
   let lastStepEvent = 0;
   let lastSave = performance.now();
-  const outcome = await train({ ...plan, runner, digest }, start, {
+  // A step that keeps every processor busy leaves none to prepare batches on.
+  const spare = job.device !== "cpu" || job.threads < availableParallelism();
+  const batches = prepareAhead(plan.batches, spare ? {} : { worthwhile: Number.POSITIVE_INFINITY });
+  const outcome = await train({ ...plan, batches, runner, digest }, start, {
     onStep({ step, totalSteps, loss, examplesPerSecond }) {
       const now = performance.now();
       if (now - lastStepEvent < millisecondsBetweenStepEvents) return;
@@ -181,7 +185,7 @@ async function trainPrepared(
       await new Promise((resolve) => setImmediate(resolve));
       return hooks.stopRequested();
     },
-  });
+  }).finally(() => batches.close());
 
   if (outcome.status === "interrupted") {
     folder.writeRun({ ...record, status: "interrupted" });

@@ -1,4 +1,4 @@
-import type { InputStatistics, Splits } from "../data/core.js";
+import type { BatchSource, InputStatistics, Splits } from "../data/core.js";
 import { encode, type Tensor } from "../onnx/index.js";
 import { schedules, warmUp } from "../optim/index.js";
 import {
@@ -19,7 +19,7 @@ import { trainedPart } from "./trainedPart.js";
 export interface PreparedTraining extends PlannedTraining {
   /** What the step's operators were chosen by, see `loweringHere`. */
   readonly chosenBy: string;
-  readonly plan: Omit<TrainingPlan, "runner" | "digest">;
+  readonly plan: Omit<TrainingPlan, "runner" | "digest" | "batches"> & { readonly batches: BatchSource };
   /** Opens the training session, with a checkpoint's state or a fresh one. */
   createRunner(state?: ReadonlyMap<string, Tensor>): Promise<StepRunner>;
 }

@@ -3,7 +3,7 @@ import type { InferenceSession } from "onnxruntime-node";
 /**
  * Options of sessions that serve a model: ONNX Runtime's own choices.
  *
- * @param threads - of one operator; operators run one after the other. By default as many as there are cores
+ * @param threads - of one operator; operators run one after the other. By default as many as there are physical cores, by ONNX Runtime's own count
  */
 export function servingOptions(threads?: number): InferenceSession.SessionOptions {
   return { ...(threads === undefined ? {} : { intraOpNumThreads: threads }), interOpNumThreads: 1 };

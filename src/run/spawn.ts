@@ -67,20 +67,12 @@ function conclude(last: TrainingEvent | undefined, job: TrainingJob, end: string
       `stopped at step ${last.step} of ${last.totalSteps}; the checkpoint is in ${last.out}`,
       `Continue with --resume ${last.out}`,
     );
-  if (last?.event === "error") throw revive(last);
+  if (last?.event === "error") throw IsonormError.revived(last);
   throw new IsonormError(
     "ISO_WORKER_LOST",
     `the training process ended without a result (${end})`,
     `Continue from its last checkpoint with --resume ${job.out}; if memory ran out, use a smaller --batch-size`,
   );
-}
-
-/** The worker's error as it was thrown there. */
-function revive({ code, message, stack }: Extract<TrainingEvent, { event: "error" }>): IsonormError {
-  const error = new IsonormError(code, "", "");
-  error.message = message;
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }
 
 /** Beside this file in the build; from the sources (tests, development) through the tsx loader. */

@@ -11,6 +11,7 @@ import {
   recordArray,
   recordsPerMebibyte,
   type Splits,
+  selectDataset,
   sequentialBatches,
 } from "../data/index.js";
 import { IsonormError } from "../errors.js";
@@ -177,20 +178,15 @@ function featureData(data: Dataset, path: string, features: number): Dataset {
       `The cache file ${path} cannot be read back`,
       "Name another cache folder",
     );
-  const { store } = pack;
-  return {
+  return selectDataset({
     input: {
       kind: "table",
       numeric: Array.from({ length: features }, (_, index) => `feature ${index}`),
       categorical: [],
     },
     classes: data.classes,
-    size: data.size,
     labels: data.labels,
-    recordLength: features,
-    dtype: "float32",
-    read: store.read,
+    store: pack.store,
     source: (example) => data.source(example),
-    close: () => store.close(),
-  };
+  });
 }

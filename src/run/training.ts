@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import type { z } from "zod";
 import { IsonormError } from "../errors.js";
 import type { Architecture } from "../models/index.js";
@@ -10,6 +9,7 @@ import { type Device, deviceNamed } from "./deviceName.js";
 import type { DoneEvent, TrainingEvent } from "./events.js";
 import type { ModelFile } from "./models.js";
 import { Ongoing } from "./ongoing.js";
+import { physicalCores } from "./physicalCores.js";
 import { newRunFolder, RunFolder } from "./runFolder.js";
 import { runTraining } from "./spawn.js";
 
@@ -25,7 +25,7 @@ export interface TrainOptions extends Omit<z.input<typeof trainSettings>, "model
   readonly resume?: boolean;
   /** What to train on; the processor by default. */
   readonly device?: Device;
-  /** Threads of ONNX Runtime; all cores by default. */
+  /** Threads of ONNX Runtime; one for each physical core by default. */
   readonly threads?: number;
   /** Gets every event as it comes. */
   readonly onEvent?: (event: TrainingEvent) => void;
@@ -66,7 +66,7 @@ async function start(options: TrainOptions, record: (event: TrainingEvent) => vo
     out: wanted,
     resume = false,
     device = "cpu",
-    threads = availableParallelism(),
+    threads = physicalCores(),
     onEvent,
     signal,
     ...rest

@@ -1,6 +1,7 @@
-import { IsonormError } from "../errors.js";
+import { shared } from "../data/index.js";
+import { IsonormError, plainError } from "../errors.js";
 import type { TrainingEvent } from "./events.js";
-import { runJob } from "./job.js";
+import { runJob, type TrainingJob } from "./job.js";
 import { RunFolder } from "./runFolder.js";
 import type { WorkerEvent, WorkerMessage } from "./spawn.js";
 
@@ -23,10 +24,15 @@ process.on("disconnect", requestStop);
 
 process.on("message", (message: WorkerMessage) => {
   if (message.kind === "stop") requestStop();
-  else void work(message.job);
+  else void work(inSharedMemory(message.job));
 });
 
-async function work(job: Parameters<typeof runJob>[0]): Promise<void> {
+/** The records that came with a job are moved to where the thread that prepares batches sees them too, instead of being copied for it. */
+function inSharedMemory(job: TrainingJob): TrainingJob {
+  return job.arrays ? { ...job, arrays: { ...job.arrays, records: shared(job.arrays.records) } } : job;
+}
+
+async function work(job: TrainingJob): Promise<void> {
   folder = job.out;
   try {
     await runJob(job, {
@@ -64,9 +70,6 @@ function send(event: WorkerEvent): void {
 }
 
 function asEvent(error: unknown): TrainingEvent {
-  const { stack } = error as Error;
-  if (error instanceof IsonormError)
-    return { event: "error", code: error.code, message: error.message, exitStatus: error.exitStatus, stack };
-  const message = error instanceof Error ? error.message : String(error);
-  return { event: "error", code: "ISO_INTERNAL", message, exitStatus: 1, stack };
+  const plain = plainError(error);
+  return { event: "error", ...plain, exitStatus: IsonormError.revived(plain).exitStatus };
 }

@@ -1,4 +1,4 @@
-import type { BatchSource, Dataset } from "../data/core.js";
+import type { BatchFeed, Dataset } from "../data/core.js";
 import type { Tensor } from "../onnx/types.js";
 import type { Schedule } from "../optim/index.js";
 import type { Checkpoint, EpochRecord, Progress } from "./checkpoint.js";
@@ -14,7 +14,7 @@ export interface TrainingPlan {
   readonly step: CompiledStep;
   readonly runner: StepRunner;
   readonly evaluator: StateEvaluator;
-  readonly batches: BatchSource;
+  readonly batches: BatchFeed;
   readonly validation: Dataset;
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
@@ -116,7 +116,7 @@ export async function train(
     }
     const { step } = progress;
     const multiplier = plan.schedule(step, totalSteps);
-    const batch = batches.batch(Math.floor(step / stepsPerEpoch), step % stepsPerEpoch);
+    const batch = await batches.batch(Math.floor(step / stepsPerEpoch), step % stepsPerEpoch);
     const scalars = { elr: plan.elr * multiplier, lr: plan.lr * multiplier, ...plan.step.scalars(step) };
     const result = await runner.run(batch.records, batch.targets, scalars, plan.step.masks(step));
 

@@ -3,6 +3,7 @@ import { listSupportedBackends } from "onnxruntime-node";
 import { IsonormError } from "../../errors.js";
 import { vulkanDrivers } from "../../run/device.js";
 import { loweringHere } from "../../run/lowering.js";
+import { physicalCores } from "../../run/physicalCores.js";
 import { versions } from "../../run/versions.js";
 import { bytes } from "../format.js";
 import { Output } from "../output.js";
@@ -21,7 +22,10 @@ export async function doctor(options: RawOptions): Promise<void> {
   const backends = listSupportedBackends().map(({ name }) => name);
   findings.push({ name: "providers in this build of ONNX Runtime", value: backends.join(", ") });
   findings.push({ name: "processor", value: cpus()[0]?.model ?? "unknown" });
-  findings.push({ name: "threads", value: String(availableParallelism()) });
+  findings.push({
+    name: "threads of a training by default",
+    value: `${physicalCores()}, one for each physical core (${availableParallelism()} processors)`,
+  });
   findings.push(await recipesFinding());
   findings.push({ name: "memory", value: `${bytes(freemem())} free of ${bytes(totalmem())}` });
   findings.push(await trainsFinding());

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { IsonormError } from "../../errors.js";
 import {
   type DataSettings,
   deviceNamed,
   isRunFolder,
   newRunFolder,
+  physicalCores,
   RunFolder,
   readRun,
   requireModel,
@@ -83,7 +83,7 @@ function planJob(data: string | undefined, options: RawOptions): TrainingJob {
     out,
     resume,
     device,
-    threads: integer(options, "threads") ?? availableParallelism(),
+    threads: integer(options, "threads") ?? physicalCores(),
     finish: true,
   };
 }

@@ -4,7 +4,9 @@ import type { Dataset, InputDescription, Splits } from "../dataset.js";
 import { type DataOptions, defaultTest, defaultValidation, validateOptions } from "../options.js";
 import { sha256 } from "../pack/digest.js";
 import { bytesOf } from "../pack/file.js";
+import { selectDataset } from "../select.js";
 import { stratify } from "../splits.js";
+import { memoryStore } from "../store.js";
 import { detectData, type FoundData } from "./detect.js";
 import { openData } from "./open.js";
 
@@ -66,7 +68,9 @@ export function arrays({ validation = defaultValidation, test = defaultTest, see
   validateOptions({ validation, test, seed });
   const whole = makeDataset(data);
   const partition = stratify(whole.labels, whole.classes, { validation, test }, seed);
-  const part = (examples: Uint32Array): Dataset => subset(whole, examples);
+  const { labels, classes, input, source } = whole;
+  const store = memoryStore(data.records, whole.recordLength);
+  const part = (records: Uint32Array): Dataset => selectDataset({ input, classes, labels, source, store, records });
   const digest = sha256(bytesOf(data.records));
   const identity: [string, readonly string[], InputDescription, object, number[][]] = [
     digest,
@@ -81,20 +85,5 @@ export function arrays({ validation = defaultValidation, test = defaultTest, see
     test: partition.test.length > 0 ? part(partition.test) : undefined,
     hash: sha256(JSON.stringify(identity)),
     warnings: [],
-  };
-}
-
-function subset(whole: Dataset, examples: Uint32Array): Dataset {
-  return {
-    ...whole,
-    size: examples.length,
-    labels: Int32Array.from(examples, (example) => whole.labels[example]!),
-    read: (wanted, into, offset) =>
-      whole.read(
-        Uint32Array.from(wanted, (example) => examples[example]!),
-        into,
-        offset,
-      ),
-    source: (example) => whole.source(examples[example]!),
   };
 }

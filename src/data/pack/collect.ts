@@ -4,6 +4,7 @@ import { memoryStore } from "../store.js";
 import { digestOfSegments, SegmentDigest } from "./digest.js";
 import { bytesOf } from "./file.js";
 import { createPack, openPack, type PackWriter } from "./pack.js";
+import { sharedRecords } from "./shared.js";
 
 /** Takes records whose number nobody knows beforehand: in memory as long as they fit, in a pack once they do not. */
 export interface Collector {
@@ -26,9 +27,9 @@ export interface CollectorSettings {
 }
 
 export function collectRecords({ dtype, recordLength, memoryLimit, expected, packPath }: CollectorSettings): Collector {
-  const allocate = (length: number) => (dtype === "uint8" ? new Uint8Array(length) : new Float32Array(length));
   const elementBytes = dtype === "uint8" ? 1 : 4;
-  const whole = expected !== undefined && expected * elementBytes <= memoryLimit ? allocate(expected) : undefined;
+  const whole =
+    expected !== undefined && expected * elementBytes <= memoryLimit ? sharedRecords(dtype, expected) : undefined;
   const digest = new SegmentDigest();
   let chunks: (Uint8Array | Float32Array)[] = [];
   let elements = 0;
@@ -72,7 +73,7 @@ export function collectRecords({ dtype, recordLength, memoryLimit, expected, pac
         digest: digestOfSegments(digest.finish()),
       });
       if (whole) return store(whole);
-      const data = allocate(elements);
+      const data = sharedRecords(dtype, elements);
       let at = 0;
       for (const chunk of chunks) {
         data.set(chunk, at);

@@ -1,14 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { IsonormError } from "../../errors.js";
-import { forEachRun, type RecordStore } from "../store.js";
-
-/** Where records lie in a file: one after the other from byte `position` on, float32 little-endian. */
-export interface RecordFile {
-  readonly dtype: "uint8" | "float32";
-  readonly recordLength: number;
-  readonly size: number;
-  readonly position: number;
-}
+import { forEachRun, memoryStore, type RecordFile, type RecordStore, type StoreContent } from "../store.js";
 
 /** The bytes of a typed array. */
 export function bytesOf(array: Uint8Array | Float32Array | Int32Array): Uint8Array {
@@ -36,8 +28,21 @@ export function readExactly(file: number, path: string, into: Uint8Array, positi
 }
 
 /** Records read from the file when they are asked for, consecutive ones together; nothing is held in memory. */
-export function fileStore(path: string, { dtype, recordLength, size, position }: RecordFile): RecordStore {
-  const file = openSync(path, "r");
+export function fileStore(path: string, layout: RecordFile): RecordStore {
+  return descriptorStore(openSync(path, "r"), path, layout);
+}
+
+/** The records of another thread's store. What it opens is the other's to close, after this one's last use. */
+export function storeOf(content: StoreContent): RecordStore {
+  const store =
+    content.kind === "memory"
+      ? memoryStore(content.data, content.recordLength)
+      : descriptorStore(content.descriptor, content.path, content.layout);
+  return { ...store, close() {} };
+}
+
+function descriptorStore(file: number, path: string, layout: RecordFile): RecordStore {
+  const { dtype, recordLength, size, position } = layout;
   const elementBytes = dtype === "uint8" ? 1 : 4;
   return {
     dtype,
@@ -60,6 +65,7 @@ export function fileStore(path: string, { dtype, recordLength, size, position }:
         at += length;
       });
     },
+    content: { kind: "file", path, descriptor: file, layout },
     close: () => closeSync(file),
   };
 }

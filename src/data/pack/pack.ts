@@ -4,6 +4,7 @@ import { memoryStore, type RecordStore } from "../store.js";
 import { cacheWriteError, partialPath } from "./cache.js";
 import { digestOfSegments, SegmentDigest, segmentBytes, sha256 } from "./digest.js";
 import { bytesOf, fileStore, readExactly } from "./file.js";
+import { sharedRecords } from "./shared.js";
 
 /**
  * A pack: decoded records, their labels and what else belongs to them, in one file of the cache.
@@ -153,7 +154,7 @@ function readPack(file: number, path: string, memoryLimit: number): Pack | undef
     if (!whole) return undefined;
     return { store: fileStore(path, { dtype, recordLength, size, position: magic.length }), labels, meta, digest };
   }
-  const data = dtype === "uint8" ? new Uint8Array(size * recordLength) : new Float32Array(size * recordLength);
+  const data = sharedRecords(dtype, size * recordLength);
   const content = bytesOf(data);
   for (let start = 0; start < content.length; start += segmentBytes) {
     const segment = content.subarray(start, start + segmentBytes);

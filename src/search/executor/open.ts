@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { availableParallelism, freemem } from "node:os";
+import { freemem } from "node:os";
 import { basename, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
@@ -22,6 +22,7 @@ import {
   type TrainedPart,
   trainedPart,
   versions,
+  physicalCores,
 } from "../../run/index.js";
 import { type AskedTrainSettings, resolvedTrainSettings } from "../../train/index.js";
 import { defaultSpace, type ParameterName } from "../space.js";
@@ -48,7 +49,7 @@ export interface SearchJob {
   readonly resume: boolean;
   /** What the trainings run on; by default the processor, or what the study that goes on ran on. */
   readonly device?: Device | undefined;
-  /** Threads that all trainings share; all cores by default. */
+  /** Threads that all trainings share; one for each physical core by default. */
   readonly threads?: number | undefined;
   /** Trainings side by side at most; by default as many as there are threads and memory for, and one on a graphics processor. Has no influence on results. */
   readonly jobs?: number | undefined;
@@ -112,7 +113,7 @@ export async function openSearch(job: SearchJob, emit: (event: SearchEvent) => v
     let part: TrainedPart | undefined;
     try {
       const [stored] = (await storage?.studies()) ?? [];
-      const threads = job.threads ?? (stored ? studySettings.parse(stored.settings).threads : availableParallelism());
+      const threads = job.threads ?? (stored ? studySettings.parse(stored.settings).threads : physicalCores());
       const device = job.device ?? (stored ? studySettings.parse(stored.settings).device : "cpu");
       const asked: AskedTrainSettings = { ...job.settings, keep: "last", patience: undefined };
       const network = await openNetwork(splits, inputStatistics(splits.train), asked, threads);

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { IsonormError } from "../../errors.js";
 import {
   architectureSettings,
@@ -6,6 +5,7 @@ import {
   deviceNamed,
   newRunFolder,
   Ongoing,
+  physicalCores,
   data as sources,
   type TrainOptions,
 } from "../../run/index.js";
@@ -39,7 +39,7 @@ export interface SearchOptions
     Omit<TrainOptions, "elr" | "keep" | "patience" | "onEvent" | "signal" | "resume" | "threads"> {
   /** Go on with the search in `out`, which must have the same settings and data. */
   readonly resume?: boolean;
-  /** Threads that all trainings share; all cores by default. */
+  /** Threads that all trainings share; one for each physical core by default. */
   readonly threads?: number;
   /** Trainings side by side at most; by default as many as there are threads and memory for, and one on a graphics processor. */
   readonly jobs?: number;
@@ -108,7 +108,7 @@ async function start(options: SearchOptions, record: (event: SearchEvent) => voi
   );
   const { event: _, ...figures } = done;
   const { trial, elr, validation, test } = done;
-  const classifier = await Classifier.load(out, { threads: threads ?? availableParallelism() });
+  const classifier = await Classifier.load(out, { threads: threads ?? physicalCores() });
   return { ...figures, best: { trial, elr, validation, test, classifier } };
 }
 
