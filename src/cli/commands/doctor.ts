@@ -48,7 +48,7 @@ export async function doctor(options: RawOptions): Promise<void> {
 async function recipesFinding(): Promise<Finding> {
   const name = "operators are chosen by";
   try {
-    return { name, value: (await loweringHere("cpu", availableParallelism())).chosenBy };
+    return { name, value: (await loweringHere("cpu", physicalCores())).chosenBy };
   } catch (error) {
     return { name, value: "fails", problem: error instanceof Error ? error.message : String(error) };
   }
