@@ -56,13 +56,14 @@ export function recordAugmenter(settings: AugmentationSettings, image: ImageDesc
   };
 }
 
-/** Flip and crop in one pass: the picture is copied aside and gathered back by a row index and a column index (-1 for zeros). */
+/** Flip and crop in one pass: the picture is copied aside and gathered back by the row and by where each element lies in it (-1 for zeros). */
 function mover(
   { flip, crop, cropFill }: AugmentationSettings,
   { height, width, channels }: ImageDescription,
 ): RecordAugmenter {
   const aside = new Uint8Array(height * width * channels);
-  const columns = new Int32Array(width);
+  const rowLength = width * channels;
+  const places = new Int32Array(rowLength);
   const source = (position: number, size: number): number => {
     if (position >= 0 && position < size) return position;
     return cropFill === "zero" ? -1 : reflect(position, size);
@@ -74,16 +75,17 @@ function mover(
     if (!mirrored && down === 0 && right === 0) return;
     for (let x = 0; x < width; x++) {
       const from = source(x + right, width);
-      columns[x] = from < 0 ? -1 : (mirrored ? width - 1 - from : from) * channels;
+      const place = from < 0 ? -1 : (mirrored ? width - 1 - from : from) * channels;
+      for (let channel = 0; channel < channels; channel++)
+        places[x * channels + channel] = place < 0 ? -1 : place + channel;
     }
     aside.set(records.subarray(offset, offset + aside.length));
     let at = offset;
     for (let y = 0; y < height; y++) {
-      const row = source(y + down, height) * width * channels;
-      for (let x = 0; x < width; x++) {
-        const column = columns[x]!;
-        const empty = row < 0 || column < 0;
-        for (let channel = 0; channel < channels; channel++) records[at++] = empty ? 0 : aside[row + column + channel]!;
+      const row = source(y + down, height) * rowLength;
+      for (let i = 0; i < rowLength; i++) {
+        const place = places[i]!;
+        records[at++] = row < 0 || place < 0 ? 0 : aside[row + place]!;
       }
     }
   };

@@ -6,7 +6,8 @@ const filesOf = (files: Record<string, string>) => (path: string) => files[path]
 const topology = (processor: number) => `/sys/devices/system/cpu/cpu${processor}/topology/thread_siblings_list`;
 /** Four cores of two hardware threads each, numbered as most PCs do: 0 and 4 are one core. */
 const siblings = Object.fromEntries([0, 1, 2, 3, 4, 5, 6, 7].map((i) => [topology(i), `${i % 4},${(i % 4) + 4}\n`]));
-const allowing = (list: string) => filesOf({ ...siblings, "/proc/self/status": `Name:\tnode\nCpus_allowed_list:\t${list}\n` });
+const allowing = (list: string) =>
+  filesOf({ ...siblings, "/proc/self/status": `Name:\tnode\nCpus_allowed_list:\t${list}\n` });
 
 it("counts a core once, however many of its hardware threads may be used", () => {
   expect(linuxCores(allowing("0-7"))).toBe(4);
@@ -27,7 +28,10 @@ it("reads the quota of both versions of control groups", () => {
   expect(quota(filesOf({ "/sys/fs/cgroup/cpu.max": "max 100000\n" }))).toBeUndefined();
   expect(quota(first("300000\n"))).toBe(3);
   expect(quota(first("-1\n"))).toBeUndefined();
-  const ownGroup = { "/proc/self/cgroup": "0::/user.slice/job\n", "/sys/fs/cgroup/user.slice/job/cpu.max": "400000 100000\n" };
+  const ownGroup = {
+    "/proc/self/cgroup": "0::/user.slice/job\n",
+    "/sys/fs/cgroup/user.slice/job/cpu.max": "400000 100000\n",
+  };
   expect(quota(filesOf(ownGroup))).toBe(4);
   expect(quota(filesOf({}))).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { noAugmentation } from "../augment.js";
 import { type Batch, type BatchFeed, type BatchSettings, batchSource } from "../batches.js";
-import type { Dataset } from "../dataset.js";
+import type { Dataset, ImageDescription } from "../dataset.js";
 import { joinDatasets } from "../join.js";
 import { openData } from "../open/open.js";
 import { arrays } from "../open/sources.js";
@@ -35,7 +35,7 @@ const classes = ["a", "b", "c"];
 const inMemory = () => arrays({ records: pictures, labels: threeClasses(60), classes, input: imageInput }).train;
 
 /** Images that are read from a file of the cache. */
-function onDisk(name: string, content: Uint8Array, input: typeof imageInput): Dataset {
+function onDisk(name: string, content: Uint8Array, input: ImageDescription): Dataset {
   const path = join(folder, name);
   const length = input.height * input.width * input.channels;
   const pack = createPack(path, "uint8", length);
@@ -91,10 +91,7 @@ describe("batches that a thread prepares are those of the source", () => {
         labelSmoothing: 0.1,
       }),
     ],
-    [
-      "a table's file",
-      async () => ({ dataset: (await openData("examples/digits")).train, batchSize: 64, seed: 0 }),
-    ],
+    ["a table's file", async () => ({ dataset: (await openData("examples/digits")).train, batchSize: 64, seed: 0 })],
   ];
 
   it.each(cases)("%s", async (_, open) => {
@@ -117,7 +114,18 @@ describe("batches that a thread prepares are those of the source", () => {
   it("from the middle of an epoch on, and after a leap", async () => {
     const settings = { dataset: inMemory(), batchSize: 8, seed: 3, augmentation: everything };
     const feed = prepareAhead(batchSource(settings), { worthwhile: 0 });
-    const numbers = [...([[4, 2], [4, 3], [4, 4], [5, 0], [2, 1], [2, 2], [2, 2], [2, 3]] as const)];
+    const numbers = [
+      ...([
+        [4, 2],
+        [4, 3],
+        [4, 4],
+        [5, 0],
+        [2, 1],
+        [2, 2],
+        [2, 2],
+        [2, 3],
+      ] as const),
+    ];
     await untilAhead(feed);
     expect(await take(feed, numbers)).toEqual(await take(batchSource(settings), numbers));
     await feed.close();
@@ -151,7 +159,9 @@ describe("a batch that cannot be prepared", () => {
     const settled = await Promise.allSettled([feed.batch(0, 4)]);
     const here = await Promise.allSettled([Promise.resolve().then(() => source.batch(0, 4))]);
     expect(settled[0]).toMatchObject({ reason: { name: "IsonormError", code: "ISO_DATA_TRUNCATED", exitStatus: 2 } });
-    expect((settled[0] as PromiseRejectedResult).reason.message).toBe((here[0] as PromiseRejectedResult).reason.message);
+    expect((settled[0] as PromiseRejectedResult).reason.message).toBe(
+      (here[0] as PromiseRejectedResult).reason.message,
+    );
     await feed.close();
     dataset.close();
   });

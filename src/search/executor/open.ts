@@ -16,13 +16,13 @@ import {
   openJobData,
   openNetwork,
   type PlannedTraining,
+  physicalCores,
   planTraining,
   RunFolder,
   requireAvailable,
   type TrainedPart,
   trainedPart,
   versions,
-  physicalCores,
 } from "../../run/index.js";
 import { type AskedTrainSettings, resolvedTrainSettings } from "../../train/index.js";
 import { defaultSpace, type ParameterName } from "../space.js";
