@@ -66,7 +66,7 @@ export class IsonormError extends Error {
    * @param remedy - what to do; one sentence without a full stop
    */
   constructor(code: ErrorCode, what: string, remedy: string, options?: ErrorOptions) {
-    super(`${what}. ${remedy}.`, options);
+    super(`${brief(what)}. ${remedy}.`, options);
     this.code = code;
     this.remedy = remedy;
   }
@@ -75,4 +75,9 @@ export class IsonormError extends Error {
   get exitStatus(): number {
     return registry[this.code];
   }
+}
+
+/** Texts and lists from files may be long; what they are about stands at their beginning and end. */
+function brief(text: string): string {
+  return text.length <= 1500 ? text : `${text.slice(0, 1000)} [...] ${text.slice(-400)}`;
 }
