@@ -22,18 +22,14 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
     "Scan",
   ],
   "sequences and optional values, which are no tensors": [
-    "ConcatFromSequence",
     "Optional",
     "OptionalGetElement",
     "OptionalHasElement",
-    "SequenceAt",
-    "SequenceConstruct",
     "SequenceEmpty",
     "SequenceErase",
     "SequenceInsert",
     "SequenceLength",
     "SequenceMap",
-    "SplitToSequence",
   ],
   "strings, hashes and dictionaries; no floats to differentiate": [
     "RegexFullMatch",
@@ -141,6 +137,8 @@ export const formsLeftOut: Readonly<Record<string, string>> = {
   "ai.onnx.ml:LinearClassifier": "one row of coefficients for two classes, PROBIT",
   "ai.onnx.ml:LinearRegressor": "PROBIT",
   "ai.onnx.ml:OneHotEncoder": "strings",
+  SequenceAt: "sequences that the graph does not construct or split, and numbers that are not constant",
+  ConcatFromSequence: "sequences that the graph does not construct",
   Attention: "scores as an output, lengths of padded keys",
 };
 

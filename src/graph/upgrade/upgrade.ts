@@ -9,6 +9,7 @@ import { machineLearningRules } from "./machineLearning.js";
 import { currentOpset } from "./opset.js";
 import { rotaryEmbedding } from "./rotary.js";
 import { type Rule, rules, type Surroundings } from "./rules.js";
+import { sequenceRules } from "./sequences.js";
 
 /** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
 const oldestOpset = 7;
@@ -107,7 +108,8 @@ class Upgrading implements Surroundings {
     if (node.domain !== "" && node.domain !== "ai.onnx") return undefined;
     if (node.op === "Attention") return onnxAttention;
     if (node.op === "RotaryEmbedding") return rotaryEmbedding;
-    if (droppedRules.has(node.op)) return droppedRules.get(node.op);
+    const always = droppedRules.get(node.op) ?? sequenceRules.get(node.op);
+    if (always) return always;
     const rule = rules.get(node.op);
     return rule && this.opset < rule.until ? rule.apply : undefined;
   }
