@@ -66,7 +66,7 @@ export class IsonormError extends Error {
    * @param remedy - what to do; one sentence without a full stop
    */
   constructor(code: ErrorCode, what: string, remedy: string, options?: ErrorOptions) {
-    super(`${what}. ${remedy}.`, options);
+    super(`${brief(what)}. ${remedy}.`, options);
     this.code = code;
     this.remedy = remedy;
   }
@@ -97,4 +97,9 @@ export function plainError(error: unknown): PlainError {
   if (!(error instanceof Error)) return { code: "ISO_INTERNAL", message: String(error), stack: undefined };
   const { message, stack } = error;
   return { code: error instanceof IsonormError ? error.code : "ISO_INTERNAL", message, stack };
+}
+
+/** Texts and lists from files may be long; what they are about stands at their beginning and end. */
+function brief(text: string): string {
+  return text.length <= 1500 ? text : `${text.slice(0, 1000)} [...] ${text.slice(-400)}`;
 }

@@ -109,6 +109,26 @@ test("the last layers alone are trained, with augmentation", async () => {
   );
 });
 
+test("features a million times too large do not keep the last layers from learning", async () => {
+  const large = join(folder, "large.onnx");
+  const { graph, ...model } = decode(readFileSync(file));
+  const grown = new Map(
+    [...graph.initializers].map(([name, tensor]) =>
+      /^stage3\.layer2\.bn\.(weight|bias)$/.test(name)
+        ? [name, { ...tensor, data: (tensor.data as Float32Array).map((value) => 1e6 * value) } as Tensor]
+        : [name, tensor],
+    ),
+  );
+  writeFileSync(large, encode({ ...model, graph: { ...graph, initializers: grown }, metadata: new Map() }));
+  const out = join(folder, "large");
+  const network = models.fromOnnx(large, { train: "last:2" });
+  const run = await train({ ...settings, data: places, model: network, epochs: 20, augmentation: { crop: 1 }, out });
+  expect(run.test!.accuracy).toBeGreaterThan(0.9);
+  // The numbers that standardise them stay, as they were measured.
+  const { nodes } = decode(readFileSync(join(out, "model.onnx"))).graph;
+  expect(nodes.map(({ name }) => name)).toContain("classifier/standardized");
+});
+
 test("all of it is trained, old weights slower than new ones", async () => {
   const moved = async (pretrainedRate: number): Promise<number> => {
     const out = join(folder, `all ${pretrainedRate}`);

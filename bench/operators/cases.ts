@@ -7,9 +7,10 @@ import { decode, type Tensor } from "../../src/onnx/index.js";
 export interface NodeCase {
   readonly name: string;
   readonly model: Uint8Array;
-  /** Of the model's inputs and outputs, in order; undefined where the case has no tensor, or one of a type that isonorm does not know. */
+  /** Of the model's inputs and outputs, in order; undefined where the case has no tensor, or one of a type that isonorm does not know.
+   * Without outputs ONNX Runtime's own are the expected ones. */
   readonly inputs: readonly (Tensor | undefined)[];
-  readonly outputs: readonly (Tensor | undefined)[];
+  readonly outputs: readonly (Tensor | undefined)[] | undefined;
 }
 
 export interface Suite {

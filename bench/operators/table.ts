@@ -1,6 +1,7 @@
 import { differentiableOperators } from "../../src/autodiff/index.js";
 import { inferableOperators } from "../../src/graph/index.js";
 import type { CaseResult, Verdict } from "./check.js";
+import { formsLeftOut, leftOut, reasonLeftOut } from "./leftOut.js";
 
 export interface Provenance {
   readonly onnx: string;
@@ -10,9 +11,18 @@ export interface Provenance {
 
 type Question = "runs" | "rewritten" | "upgraded" | "inferred" | "gradient";
 
-/** docs/operators.md: totals, a row an operator, and what went wrong. */
-export function operatorsPage(results: readonly CaseResult[], { onnx, opset, onnxRuntime }: Provenance): string {
-  const groups = byOperator(results);
+/**
+ * docs/operators.md: totals, a row an operator, what went wrong, and what is left out.
+ *
+ * @param results - of the suite's models
+ * @param own - of examples that the suite lacks
+ */
+export function operatorsPage(
+  results: readonly CaseResult[],
+  own: readonly CaseResult[],
+  { onnx, opset, onnxRuntime }: Provenance,
+): string {
+  const groups = byOperator([...results, ...own]);
   const moved = results.flatMap(({ name, gradient }) => (gradient.kind === "yes" && gradient.moved ? [name] : []));
   const rows = [...groups.keys(), ...withoutCases(groups)].sort((a, b) => a.localeCompare(b, "en"));
   return `# Operators
@@ -28,14 +38,47 @@ their inputs and expected outputs, and ONNX Runtime ${onnxRuntime} on the CPU, w
   5e-3 with shorter steps. ${moved.length} of them agree at points moved inwards, for their own lie at a kink or at the edge of the domain:
   ${moved.map((name) => name.replace(/^test_/, "")).join(", ")}.
 
+To these come ${own.length} examples of operators and forms that the suite does not have (\`bench/operators/kernelCases.ts\`), of domains ai.onnx, ai.onnx.ml and com.microsoft, with ONNX
+Runtime's own results as the expected ones. It has a kernel for ${count(own, "runs").yes} of them; of these ${ratio(own, "upgraded")} give the same results after \`upgrade\`, ${ratio(own, "inferred")} have their types inferred and
+${ratio(own, "gradient")} the right gradients.
+
 Inputs that decide shapes are made constants first, for isonorm asks that of them. Left out of a ratio is what does not apply: models that ONNX Runtime does not
 run, gradients of integers, results that are random or not finite. In the table "3/4" means that it holds for 3 of 4 models; what is missing or wrong stands under
-remarks. Rows without models are operators that the suite does not have; isonorm's own tests check them against ONNX Runtime. "rule" says that there is one.
+remarks. Rows without models are operators that neither has; isonorm's own tests check them against ONNX Runtime. "rule" says that there is one.
 
 | operator | models | ONNX Runtime runs | read, written | upgraded | types inferred | gradient | remarks |
 |---|---:|---:|---:|---:|---:|---:|---|
 ${rows.map((operator) => row(operator, groups.get(operator) ?? [])).join("\n")}
+
+## Kernels of ONNX Runtime that are left out
+
+What ONNX Runtime's CPU provider runs and isonorm does not know, or knows no gradient of, and why. The script fails where a model that ONNX Runtime runs meets something that is
+not listed here. Integer forms of operators above are not listed: integers have no gradient.
+
+| why | operators |
+|---|---|
+${Object.entries(leftOut)
+  .map(([reason, operators]) => `| ${reason} | ${operators.join(", ")} |`)
+  .join("\n")}
+
+Of these operators some forms are left out:
+
+| operator | without |
+|---|---|
+${Object.entries(formsLeftOut)
+  .map(([operator, form]) => `| ${operator} | ${form} |`)
+  .join("\n")}
 `;
+}
+
+/** What ONNX Runtime runs and isonorm refuses, for an operator without a reason in `leftOut`. */
+export function gaps(results: readonly CaseResult[]): readonly string[] {
+  return results.flatMap(({ name, operators, runs, inferred, gradient }) => {
+    const refused = [inferred, gradient].find(({ kind }) => kind === "missing");
+    if (runs.kind !== "yes" || refused?.kind !== "missing" || operators.length === 0) return [];
+    if (operators.some(reasonLeftOut) || /operator set \d+/.test(refused.why)) return [];
+    return [`${name} (${operators.join(", ")}): ${brief(refused.why)}`];
+  });
 }
 
 function row(operator: string, results: readonly CaseResult[]): string {

@@ -124,42 +124,47 @@ export function insertBatchNormalizations(
   return { ...model, graph: { ...model.graph, nodes, initializers } };
 }
 
+const standardization = ["mean", "inverseDeviation"] as const;
+
 /**
- * Standardises the features that a fresh classifier gets: the mean of each comes to 0, and their variance to 1 on average, by a batch normalisation that is not
- * trained. The classifier's scale S is made for such features; those of a trained network are often all positive and close to each other.
+ * Standardises the features that a fresh classifier gets: the mean of each comes to 0, and their variance to 1 on average, by numbers measured once that training does
+ * not move. The classifier's scale S is made for such features; those of a trained network are often all positive and close to each other, or of another order of magnitude.
  *
  * One deviation for all: what varies little over the training data is mostly noise, which a division of its own would bring up
  * (docs/decisions.md).
+ *
+ * @param moments - of the features, one entry a feature
+ * @returns the model, and the names of the vectors put in
  */
-export function standardizeFeatures(model: Model, moments: Moments): Model {
+export function standardizeFeatures(
+  model: Model,
+  moments: Moments,
+): { readonly model: Model; readonly fixed: ReadonlySet<string> } {
   const { mean, variance } = moments;
   const head = model.graph.nodes.findLast(({ op }) => op === "ScaleInvariantLinear")!;
   const [features = "", weight = ""] = head.inputs;
-  const vector = (value: (index: number) => number): Tensor => ({
-    dtype: "float32",
-    shape: [mean.length],
-    data: Float32Array.from(mean, (_, index) => value(index)),
-  });
   const name = `${head.name}/standardized`;
-  const parameters = {
-    gamma: vector(() => 1),
-    beta: vector(() => 0),
-    running_mean: vector((i) => mean[i]!),
-    running_var: vector(() => variance.reduce((sum, each) => sum + each, 0) / variance.length),
-  };
-  const normalisation: Node = {
-    op: "BatchNormalization",
-    domain: "",
-    name,
-    inputs: [features, ...Object.keys(parameters).map((each) => `${name}.${each}`)],
-    outputs: [name],
+  const [centre, inverse] = standardization.map((each) => `${name}.${each}`) as [string, string];
+  const typical = variance.reduce((sum, each) => sum + each, 0) / variance.length;
+  const initializers = new Map<string, Tensor>([
+    ...model.graph.initializers,
+    [centre, { dtype: "float32", shape: [mean.length], data: Float32Array.from(mean) }],
     // Features may be small, all of them.
-    attributes: { epsilon: float(1e-12) },
-  };
+    [inverse, { dtype: "float32", shape: [1], data: Float32Array.of(1 / Math.sqrt(typical + 1e-12)) }],
+  ]);
+  const steps: readonly Node[] = [
+    {
+      op: "Sub",
+      domain: "",
+      name: `${name}/centre`,
+      inputs: [features, centre],
+      outputs: [`${name}/centred`],
+      attributes: {},
+    },
+    { op: "Mul", domain: "", name, inputs: [`${name}/centred`, inverse], outputs: [name], attributes: {} },
+  ];
   const nodes = model.graph.nodes.flatMap((node) =>
-    node === head ? [normalisation, { ...head, inputs: [name, weight] }] : [node],
+    node === head ? [...steps, { ...head, inputs: [name, weight] }] : [node],
   );
-  const initializers = new Map(model.graph.initializers);
-  for (const [each, tensor] of Object.entries(parameters)) initializers.set(`${name}.${each}`, tensor);
-  return { ...model, graph: { ...model.graph, nodes, initializers } };
+  return { model: { ...model, graph: { ...model.graph, nodes, initializers } }, fixed: new Set([centre, inverse]) };
 }

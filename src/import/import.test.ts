@@ -8,12 +8,14 @@ import { Network } from "../models/network.js";
 import {
   type Dimension,
   elementCount,
+  floats,
   type Graph,
   int,
   ints,
   type Model,
   type Node,
   onnxDataType,
+  string,
   type Tensor,
   toFloat16,
 } from "../onnx/index.js";
@@ -155,6 +157,37 @@ describe("importModel", () => {
     const { model, head } = importModel(modelOf(b, [undefined, 6], named), options([6]));
     expect(head).toMatchObject({ features: 5, previousClasses: scores, keptWeight: count === 3, droppedBias: true });
     expect(model.graph.nodes.map(({ op }) => op)).toEqual(["Cast", "MatMul", "Add", "Relu", "ScaleInvariantLinear"]);
+  });
+
+  it.each([2, 3])("takes scikit-learn's scaled logistic regression of %i classes, as skl2onnx writes it", (count) => {
+    const b = new GraphBuilder({ opset: 15 });
+    b.input("X", "float32", [1, 6]);
+    const numbers = (length: number) => floats(Array.from({ length }, (_, i) => Math.sin(1 + i)));
+    const named = endedBy(
+      [
+        { op: "Scaler", domain: "ai.onnx.ml", inputs: ["X"], outputs: ["scaled"], attributes: { offset: numbers(6), scale: numbers(6) } },
+        {
+          op: "LinearClassifier",
+          domain: "ai.onnx.ml",
+          inputs: ["scaled"],
+          outputs: ["label", "raw"],
+          attributes: {
+            classlabels_ints: ints([...Array(count).keys()]),
+            coefficients: numbers(6 * count),
+            intercepts: numbers(count),
+            post_transform: string(count === 2 ? "LOGISTIC" : "SOFTMAX"),
+          },
+        },
+        { op: "Normalizer", domain: "ai.onnx.ml", inputs: ["raw"], outputs: ["probabilities"], attributes: { norm: string("L1") } },
+        { op: "Cast", inputs: ["label"], outputs: ["output_label"], attributes: { to: int(onnxDataType.int64) } },
+        { op: "ZipMap", domain: "ai.onnx.ml", inputs: ["probabilities"], outputs: ["output_probability"] },
+      ],
+      ["output_label", "output_probability"],
+      {},
+    );
+    const { model, head } = importModel(modelOf(b, [undefined, 6], named), options([6]));
+    expect(head).toMatchObject({ features: 6, previousClasses: count, keptWeight: count === 3, droppedBias: true });
+    expect(model.graph.nodes.at(-1)!.op).toBe("ScaleInvariantLinear");
   });
 
   it("puts a classifier behind a named node of a network that only gives features, as tf2onnx writes it", async () => {
@@ -605,7 +638,8 @@ describe("batch normalisations that were folded", () => {
     const features = model.graph.nodes.at(-1)!.inputs[0]!;
     const raw = await outputOf(model, features, shape, input);
     const standardized = standardizeFeatures(model, poolMoments([moments(raw, 6)]));
-    const found = moments(await outputOf(standardized, "classifier/standardized", shape, input), 6);
+    expect([...standardized.fixed].every((name) => standardized.model.graph.initializers.has(name))).toBe(true);
+    const found = moments(await outputOf(standardized.model, "classifier/standardized", shape, input), 6);
     expect(Math.max(...found.mean.map(Math.abs))).toBeLessThan(1e-3);
     expect(found.variance.reduce((sum, v) => sum + v, 0) / 6).toBeCloseTo(1, 4);
   });

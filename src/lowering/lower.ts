@@ -10,6 +10,7 @@ import {
   type Value,
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
+import { accumulateInProducts } from "./cpu/accumulate.js";
 import { blockedDomain, fuse } from "./cpu/blocked/index.js";
 import { orderForMemory } from "./cpu/executionOrder.js";
 import { type Costs, cpuOperators, cpuSubstitutes } from "./cpu/index.js";
@@ -58,7 +59,7 @@ export function lower(graph: Graph, target: Target, options: LowerOptions = {}):
   const shapes = new Map([...inferGraph(replaced, opsets)].map(([name, { shape }]) => [name, shape]));
   const lowered = nameOutputs(mergeReshapes(eliminateCommonSubexpressions(eliminateDeadNodes(replaced)), shapes));
   const fused = options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
-  return target === "cpu" ? orderForMemory(fused) : fused;
+  return target === "cpu" ? orderForMemory(accumulateInProducts(fused, opsets)) : fused;
 }
 
 /** The operator sets that a lowered graph uses. */

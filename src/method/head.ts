@@ -170,7 +170,10 @@ function findHead(graph: Graph): Head {
   for (const output of graph.outputs) {
     const after: Node[] = [];
     let node = makers.get(output.name);
-    while (node && (afterClassifier.has(node.op) || bothProbabilities(graph, makers, node))) {
+    while (
+      node &&
+      (afterClassifier.has(node.op) || bothProbabilities(graph, makers, node) || normalizedRows(makers, node))
+    ) {
       after.unshift(node);
       node = makers.get((node.op === "Concat" ? node.inputs[1] : node.inputs[0]) ?? "");
     }
@@ -190,6 +193,13 @@ function bothProbabilities(graph: Graph, makers: ReadonlyMap<string, Node>, { op
   if (op !== "Concat" || inputs.length !== 2) return false;
   const other = makers.get(inputs[0]!);
   return other?.op === "Sub" && other.inputs[1] === inputs[1] && graph.initializers.has(other.inputs[0]!);
+}
+
+/** Rows over their sums, as scikit-learn's exporter gives the probabilities of a logistic regression: Div(p, Where(sum = 0, 1, sum)). */
+function normalizedRows(makers: ReadonlyMap<string, Node>, { op, inputs: [p, divisor] }: Node): boolean {
+  const safe = op === "Div" ? makers.get(divisor ?? "") : undefined;
+  const sum = safe?.op === "Where" ? makers.get(safe.inputs[2] ?? "") : undefined;
+  return sum?.op === "ReduceL1" && sum.inputs[0] === p;
 }
 
 function headAt(graph: Graph, name: string, shapeOf: ReplaceClassifierOptions["shapeOf"]): Head {

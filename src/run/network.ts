@@ -140,15 +140,19 @@ async function fromFile(
   const insert = settings.foldedBatchNorm === "insert" && folded.length > 0;
   const measure = (names: readonly string[]): Promise<readonly Moments[]> =>
     measureMoments(imported.model, names, train, normalization.statistics, threads);
-  // Features that stay as they are may be standardised once and for all.
-  const standardize = settings.train === "head" && !head.keptWeight;
+  // A fresh classifier behind a trained network that stays, or most of it, gets its features standardised, once and for all.
+  const standardize = settings.train !== "all" && !head.keptWeight;
   const layer = imported.model.graph.nodes.find(({ inputs }) => inputs[1] === head.weight)!;
-  const model = insert
-    ? insertBatchNormalizations(imported.model, folded, await measure(folded.map(({ outputs }) => outputs[0]!)))
-    : standardize
-      ? standardizeFeatures(imported.model, (await measure([layer.inputs[0]!]))[0]!)
-      : imported.model;
-  const trained = select(model);
+  const measured = [
+    ...(insert ? folded.map(({ outputs }) => outputs[0]!) : []),
+    ...(standardize ? [layer.inputs[0]!] : []),
+  ];
+  const moments = measured.length > 0 ? await measure(measured) : [];
+  const inserted = insert ? insertBatchNormalizations(imported.model, folded, moments) : imported.model;
+  const { model, fixed } = standardize
+    ? standardizeFeatures(inserted, moments.at(-1)!)
+    : { model: inserted, fixed: new Set<string>() };
+  const trained = new Set([...select(model)].filter((name) => !fixed.has(name)));
   return {
     name: settings.model,
     model,
@@ -164,7 +168,7 @@ async function fromFile(
       foldedConvolutions: folded.length,
       insertedBatchNormalizations: insert ? folded.length : 0,
       trained: trained.size,
-      weights: weightNames(standardize ? imported.model : model).length,
+      weights: weightNames(inserted).length,
     },
   };
 }

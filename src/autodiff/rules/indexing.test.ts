@@ -41,6 +41,11 @@ describeGradients("Gather", {
         ),
       ]),
   },
+  "Gather by int32": {
+    inputs: [x],
+    build: (b, [v]) =>
+      b.op("Gather", [v, b.constant({ dtype: "int32", shape: [2, 2], data: Int32Array.of(1, 0, 2, 1) })]),
+  },
   "Gather by an index that is an input": {
     inputs: [x, { dtype: "int64", shape: [1], data: BigInt64Array.of(-2n) }],
     build: (b, [v, i]) => b.op("Gather", [v, i], { axis: int(1) }),

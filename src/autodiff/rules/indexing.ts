@@ -50,7 +50,9 @@ function addedRows(b: GraphBuilder, rows: Value, indices: Value, size: number): 
   const [count, width] = rows.shape as readonly [number, number];
   if (count * size <= largestOneHot || (b.opsets.get("") ?? 1) < 16) {
     const values = b.constant({ dtype: "float32", shape: [2], data: Float32Array.of(0, 1) }, "offOn");
-    const hot = b.op("OneHot", [b.reshape(indices, [count]), b.int64([size]), values], { axis: int(0) });
+    // ONNX Runtime has no OneHot of int32 to float32.
+    const wide = b.cast(b.reshape(indices, [count]), "int64");
+    const hot = b.op("OneHot", [wide, b.int64([size]), values], { axis: int(0) });
     return b.matMul(b.cast(hot, rows.dtype), rows);
   }
   const everywhere = b.expand(b.reshape(indices, [count, 1]), [count, width]);

@@ -1,5 +1,6 @@
+import { elementCount } from "../../onnx/types.js";
 import { attributeInt, attributeInts, attributeString } from "../attributes.js";
-import { required, requireRankAtLeast, requireSameType, requireVector, shapeError } from "./context.js";
+import { required, requireRank, requireRankAtLeast, requireSameType, requireVector, shapeError } from "./context.js";
 import { type InferContext, type InferRule, registerInference } from "./registry.js";
 import { transposedWindowGeometry, type WindowGeometry, windowGeometry } from "./window.js";
 
@@ -31,6 +32,32 @@ registerInference("com.microsoft:FusedConv", (context) => {
   const added = context.inputs[3];
   if (added && added.shape.join() !== types[0]!.shape.join())
     throw shapeError(context, `Z must have the output's shape [${types[0]!.shape.join(", ")}]`);
+  return types;
+});
+
+/** As Conv of images; offset [N, 2 K offset_group, oh, ow] and mask [N, K offset_group, oh, ow] for the K = kh kw taps. */
+registerInference("DeformConv", (context) => {
+  const [x, w, offset, bias, mask] = [
+    required(context, 0),
+    required(context, 1),
+    required(context, 2),
+    ...context.inputs.slice(3),
+  ];
+  const inputs = [x, w, bias];
+  requireSameType(context, x, w, offset, bias, mask);
+  requireRank(context, x, 4, "X");
+  const types = convolution({ ...context, inputs });
+  const groups = attributeInt(context.attributes, "offset_group", 1);
+  if (groups < 1 || x.shape[1]! % groups !== 0)
+    throw shapeError(context, `offset_group ${groups} does not divide X's ${x.shape[1]} channels`);
+  const taps = groups * elementCount(w.shape.slice(2));
+  const [images, , ...output] = types[0]!.shape;
+  for (const [value, channels, label] of [
+    [offset, 2 * taps, "offset"],
+    [mask, taps, "mask"],
+  ] as const)
+    if (value && value.shape.join() !== [images, channels, ...output].join())
+      throw shapeError(context, `${label} must have shape [${[images, channels, ...output].join(", ")}]`);
   return types;
 });
 

@@ -1,5 +1,5 @@
 import { elementCount } from "../../onnx/types.js";
-import { attributeDataType, attributeInt, attributeInts } from "../attributes.js";
+import { attributeDataType, attributeFloat, attributeInt, attributeInts } from "../attributes.js";
 import type { TensorType } from "../value.js";
 import { requireBroadcastInto } from "./broadcast.js";
 import {
@@ -106,6 +106,8 @@ registerInference("MeanVarianceNormalization", (context) => {
 /** The mask is an optional output: bool since opset 10, of X's type before. */
 registerInference("Dropout", (context) => {
   const { dtype, shape } = required(context, 0);
+  const ratio = context.inputs[1]?.constant?.data[0] ?? attributeFloat(context.attributes, "ratio", 0.5);
+  if (!(Number(ratio) >= 0 && Number(ratio) < 1)) throw shapeError(context, `ratio ${ratio} is not in [0, 1)`);
   return withOptional(context, 1, [
     { dtype, shape },
     { dtype: context.opset < 10 ? dtype : "bool", shape },

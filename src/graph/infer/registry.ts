@@ -32,6 +32,9 @@ export type FoldRule = (context: FoldContext) => readonly Tensor[] | undefined;
 /** Results with more elements are left to run time: folding is for shape arithmetic. */
 export const foldLimit = 4096;
 
+/** Of a tensor; 4 GiB of float32, more than any one value of a training step may take. */
+const mostElements = 2 ** 30;
+
 const rules = new Map<string, InferRule>();
 const foldRules = new Map<string, FoldRule>();
 
@@ -83,6 +86,15 @@ export function infer(context: InferContext): readonly TensorType[] {
     );
   }
   const types = namingNode(context, () => rule(context));
+  for (const { shape } of types) {
+    const elements = shape.reduce((product, size) => product * size, 1);
+    if (elements > mostElements)
+      throw new IsonormError(
+        "ISO_GRAPH_SHAPE",
+        `${key} (node ${node.name || node.outputs[0]}) makes a tensor of ${elements.toPrecision(3)} elements [${shape.join(", ")}]`,
+        `Correct the model at that node: no tensor may have more than ${mostElements} elements`,
+      );
+  }
   return fold(context, types, foldRules.get(key));
 }
 

@@ -104,6 +104,26 @@ registerInference("RoiAlign", (context) => {
   return [{ dtype: x.dtype, shape: [rois.shape[0]!, x.shape[1]!, size("output_height"), size("output_width")] }];
 });
 
+/** X [N, C, H, W], boxes [R, 4], their images [R], crop_size (h, w) -> [R, C, h, w] */
+registerInference("com.microsoft:CropAndResize", (context) => {
+  const [x, boxes] = [required(context, 0), required(context, 1)];
+  requireRank(context, x, 4, "X");
+  requireRank(context, boxes, 2, "rois");
+  const size = constantIntegers(context, 3, "crop_size");
+  if (size?.length !== 2 || size.some((each) => each < 1))
+    throw shapeError(context, `crop_size [${size?.join(", ") ?? ""}] must be two numbers of at least 1`);
+  return [{ dtype: x.dtype, shape: [boxes.shape[0]!, x.shape[1]!, ...size] }];
+});
+
+/** Square matrices [..., n, n] */
+registerInference("com.microsoft:Inverse", (context) => {
+  const x = required(context, 0);
+  requireFloat(context, x);
+  requireRankAtLeast(context, x, 2, "X");
+  if (x.shape.at(-1) !== x.shape.at(-2)) throw shapeError(context, "its matrices must be square");
+  return [{ dtype: x.dtype, shape: x.shape }];
+});
+
 /** Determinants of square matrices [..., n, n] -> [...] */
 registerInference("Det", (context) => {
   const x = required(context, 0);

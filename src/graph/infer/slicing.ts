@@ -67,6 +67,24 @@ export function padding(context: InferContext, x: Value): { readonly before: num
   return { before, after };
 }
 
+/** The sizes named, of `axes` or, by default, of all axes, in its second input. */
+registerInference("CenterCropPad", (context) => {
+  const x = required(context, 0);
+  const sizes = constantIntegers(context, 1, "shape");
+  const axes = frontAxes(
+    context,
+    attributeInts(context.attributes, "axes") ?? x.shape.map((_, axis) => axis),
+    x.shape.length,
+  );
+  if (sizes?.length !== axes.length || sizes.some((size) => size < 0))
+    throw shapeError(context, `shape [${sizes?.join(", ") ?? ""}] must have a size for each of ${axes.length} axes`);
+  const shape = [...x.shape];
+  axes.forEach((axis, index) => {
+    shape[axis] = sizes[index]!;
+  });
+  return [{ dtype: x.dtype, shape }];
+});
+
 registerInference("Pad", (context) => {
   const x = required(context, 0);
   const mode = attributeString(context.attributes, "mode", "constant");

@@ -32,6 +32,10 @@ export class Composition {
     return this.surroundings.integers(this.replaced, label, numbers);
   }
 
+  integer(label: string, number: number): string {
+    return this.surroundings.integer(this.replaced, label, number);
+  }
+
   scalar(label: string, number: number): string {
     return this.surroundings.scalar(this.replaced, label, number);
   }

@@ -15,12 +15,18 @@ export interface Surroundings {
   integer(node: Node, label: string, number: number): string;
   /** A row of float32. */
   floats(node: Node, label: string, numbers: readonly number[]): string;
+  /** A matrix of float32, row by row. */
+  matrix(node: Node, label: string, shape: readonly [number, number], numbers: readonly number[]): string;
+  /** A row of strings. */
+  strings(node: Node, label: string, values: readonly string[]): string;
   /** The same of one number, of the type that the file gives for the node's first input or output, by default float32. */
   scalar(node: Node, label: string, number: number): string;
   /** The rank of an elementwise node's values, where the file says. */
   rank(node: Node): number | undefined;
   /** The contents of an initializer or Constant node of the main graph. */
   constantNumbers(name: string): readonly number[] | undefined;
+  /** The node of the main graph that makes a value. */
+  makerOf(name: string): Node | undefined;
   /** A value's data type and shape as far as the file gives them. */
   typeOf(name: string): { readonly dtype?: DataType | undefined; readonly shape?: readonly Dimension[] | undefined };
 }
@@ -142,6 +148,12 @@ const gridSample: Rule = (node) => {
   return [{ ...node, attributes: { ...node.attributes, mode: string(mode.replace(/^bi/, "")) } }];
 };
 
+/** Boxes were not moved by half a pixel before operator set 16. */
+const roiAlign: Rule = (node) => {
+  const coordinate_transformation_mode = string("output_half_pixel");
+  return [{ ...node, attributes: { ...node.attributes, coordinate_transformation_mode } }];
+};
+
 /** The axis became an input in operator set 20, and another by default. */
 const dft: Rule = (node, surroundings) => {
   const axis = surroundings.integer(node, "axis", attributeInt(node.attributes, "axis", 1));
@@ -207,6 +219,7 @@ export const rules: ReadonlyMap<string, { readonly until: number; readonly apply
   ["Scatter", { until: 11, apply: (node) => [{ ...node, op: "ScatterElements" }] }],
   ["BatchNormalization", { until: 14, apply: batchNormalization }],
   ["GridSample", { until: 20, apply: gridSample }],
+  ["RoiAlign", { until: 16, apply: roiAlign }],
   ["DFT", { until: 20, apply: dft }],
   ["GroupNormalization", { until: 21, apply: groupNormalization }],
 ]);

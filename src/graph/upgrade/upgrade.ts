@@ -1,14 +1,24 @@
 import { IsonormError } from "../../errors.js";
 import type { DataType, Dimension, Graph, Model, Node, Tensor, ValueInfo } from "../../onnx/types.js";
 import { attributeTensor } from "../attributes.js";
-import { fusedAttention, onnxAttention } from "./attention.js";
+import { onnxAttention } from "./attention.js";
+import { contributedRules, droppedRules } from "./contributed.js";
 import { fusedRules } from "./fused.js";
+import { fusedAttention } from "./fusedAttention.js";
+import { machineLearningRules } from "./machineLearning.js";
 import { currentOpset } from "./opset.js";
 import { rotaryEmbedding } from "./rotary.js";
 import { type Rule, rules, type Surroundings } from "./rules.js";
+import { sequenceRules } from "./sequences.js";
 
 /** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
 const oldestOpset = 7;
+
+/** The newest operator set of ONNX Runtime 1.30. */
+const newestOpset = 26;
+
+/** Large networks have some ten thousand; with gradients a step has several times as many nodes. */
+const mostValues = 50_000;
 
 /** The file format's version that came with operator set 21. From 4 on, initializers need not be inputs as well. */
 const irVersion = 10;
@@ -16,10 +26,10 @@ const irVersion = 10;
 /**
  * The model with its ai.onnx nodes brought to operator set 21, so that everything that reads or adds nodes meets one form of each
  * operator: axes, splits, bounds and the like as inputs instead of attributes, Upsample as Resize, the two-axis Softmax of old spelt
- * out. Nodes that ONNX Runtime's optimizer fused (FusedConv, SkipLayerNormalization, attention) become the operators that they stand for; one
- * of a form that has no rule stays. The model computes what it did; one without anything to change comes back as it is.
+ * out. Nodes that ONNX Runtime's optimizer fused (FusedConv, SkipLayerNormalization, attention), other operators of com.microsoft, linear models of
+ * ai.onnx.ml and what ONNX dropped become the operators that they stand for; one of a form that has no rule stays. The model computes what it did; one without anything to change comes back as it is.
  *
- * @throws ISO_ONNX_UNSUPPORTED below operator set 7, for the few nodes that have no equal in operator set 21, and for weights in a processor's layout
+ * @throws ISO_ONNX_UNSUPPORTED below operator set 7 and above the newest that ONNX Runtime reads, for graphs of more than 50,000 values, for the few nodes that have no equal in operator set 21, and for weights in a processor's layout
  */
 export function upgrade(model: Model): Model {
   const opset = model.opsets.get("") ?? currentOpset;
@@ -28,6 +38,19 @@ export function upgrade(model: Model): Model {
       "ISO_ONNX_UNSUPPORTED",
       `the model is of ai.onnx operator set ${opset}`,
       `Export it with operator set ${oldestOpset} or newer, or convert it with onnx.version_converter`,
+    );
+  if (opset > newestOpset)
+    throw new IsonormError(
+      "ISO_ONNX_UNSUPPORTED",
+      `the model is of ai.onnx operator set ${opset}, newer than what ONNX Runtime reads`,
+      `Export it with operator set ${newestOpset} or older`,
+    );
+  const values = model.graph.nodes.reduce((count, { outputs }) => count + outputs.length, 0);
+  if (values > mostValues)
+    throw new IsonormError(
+      "ISO_ONNX_UNSUPPORTED",
+      `the model's nodes make ${values} values, more than the ${mostValues} that a training step can be compiled from`,
+      "Simplify the model",
     );
   const upgrading = new Upgrading(model.graph, opset);
   const graph = upgrading.graph(model.graph);
@@ -47,12 +70,14 @@ class Upgrading implements Surroundings {
   changed = false;
   readonly #names: Set<string>;
   readonly #types: ReadonlyMap<string, ValueInfo>;
+  readonly #makers: ReadonlyMap<string, Node>;
 
   constructor(
     readonly main: Graph,
     readonly opset: number,
   ) {
     this.#names = new Set(allNames(main));
+    this.#makers = new Map(main.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
     this.#types = new Map([...main.valueInfo, ...main.inputs, ...main.outputs].map((info) => [info.name, info]));
   }
 
@@ -77,10 +102,14 @@ class Upgrading implements Surroundings {
 
   #rule(node: Node): Rule | undefined {
     if (node.domain === "com.microsoft.nchwc") throw blocked(node);
-    if (node.domain === "com.microsoft") return fusedRules.get(node.op) ?? fusedAttention.get(node.op);
+    if (node.domain === "com.microsoft")
+      return fusedRules.get(node.op) ?? fusedAttention.get(node.op) ?? contributedRules.get(node.op);
+    if (node.domain === "ai.onnx.ml") return machineLearningRules.get(node.op);
     if (node.domain !== "" && node.domain !== "ai.onnx") return undefined;
     if (node.op === "Attention") return onnxAttention;
     if (node.op === "RotaryEmbedding") return rotaryEmbedding;
+    const always = droppedRules.get(node.op) ?? sequenceRules.get(node.op);
+    if (always) return always;
     const rule = rules.get(node.op);
     return rule && this.opset < rule.until ? rule.apply : undefined;
   }
@@ -114,8 +143,20 @@ class Upgrading implements Surroundings {
     return this.#constant(node, label, { dtype: "float32", shape: [numbers.length], data: Float32Array.from(numbers) });
   }
 
+  matrix(node: Node, label: string, shape: readonly [number, number], numbers: readonly number[]): string {
+    return this.#constant(node, label, { dtype: "float32", shape, data: Float32Array.from(numbers) });
+  }
+
+  strings(node: Node, label: string, values: readonly string[]): string {
+    return this.#constant(node, label, { dtype: "string", shape: [values.length], data: values });
+  }
+
   rank(node: Node): number | undefined {
     return (this.#types.get(node.inputs[0] ?? "") ?? this.#types.get(node.outputs[0] ?? ""))?.shape?.length;
+  }
+
+  makerOf(name: string): Node | undefined {
+    return this.#makers.get(name);
   }
 
   typeOf(name: string): { dtype?: DataType | undefined; shape?: readonly Dimension[] | undefined } {
@@ -123,8 +164,9 @@ class Upgrading implements Surroundings {
   }
 
   constantNumbers(name: string): readonly number[] | undefined {
-    const maker = this.main.nodes.find(({ op, outputs }) => op === "Constant" && outputs[0] === name);
-    const tensor = this.main.initializers.get(name) ?? (maker && attributeTensor(maker.attributes, "value"));
+    const maker = this.makerOf(name);
+    const made = maker?.op === "Constant" ? attributeTensor(maker.attributes, "value") : undefined;
+    const tensor = this.main.initializers.get(name) ?? made;
     return tensor && Array.from<unknown, number>(tensor.data as ArrayLike<number | bigint>, Number);
   }
 

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { hostileModels } from "./hostileModels.js";
+import { digits, isonorm, temporaryFolder } from "./isonorm.js";
+
+/** Odd, but models: they may be trained. */
+const odd = new Set([
+  "40 sums of a value with itself",
+  "60 Ifs inside each other",
+  "a negative dimension of the input",
+  "a weight with an axis of zero",
+]);
+
+test("hostile models are refused with a coded error, without a crash, a hang or a hunger for memory", async () => {
+  const folder = temporaryFolder();
+  const problems: string[] = [];
+  const check = async (name: string, path: string): Promise<void> => {
+    const options = ["--epochs", "1", "--threads", "1", "--out", `${path}.run`];
+    const inspected = await isonorm("inspect", path);
+    const trained = await isonorm("train", digits, "--model", path, ...options);
+    for (const { status, stderr, seconds } of [inspected, trained]) {
+      const refused = (status === 1 || status === 2) && /^error ISO_(?!INTERNAL)\w+: /m.test(stderr);
+      const whole = status === 0 && stderr === "";
+      // Inspecting computes little; what only training meets may pass there.
+      if (!refused && !(status === 0 && (odd.has(name) || whole)))
+        problems.push(`${name}: ${status}, ${stderr.slice(0, 300)}`);
+      // Ten seconds on an idle machine.
+      if (seconds > 100) problems.push(`${name}: ${seconds} s`);
+      if (stderr.length > 5000) problems.push(`${name}: ${stderr.length} characters of error`);
+    }
+    if (trained.status === 0 && !odd.has(name)) problems.push(`${name}: trained`);
+  };
+  for (const [name, path] of hostileModels(folder)) await check(name, path);
+  expect(problems).toEqual([]);
+});
