@@ -11,7 +11,7 @@ import {
 import { openRunner, openSession } from "./device.js";
 import type { Device } from "./deviceName.js";
 import { loweringHere } from "./lowering.js";
-import { openNetwork } from "./network.js";
+import { type Network, openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
 import { trainingOptions } from "./sessionOptions.js";
 import { trainedPart } from "./trainedPart.js";
@@ -24,18 +24,31 @@ export interface PreparedTraining extends PlannedTraining {
   createRunner(state?: ReadonlyMap<string, Tensor>): Promise<StepRunner>;
 }
 
+interface PrepareOptions {
+  readonly device?: Device;
+  readonly onFeatures?: (done: number, total: number) => void;
+}
+
 /** Builds or reads the network, plans its training and opens the session that validates. */
 export async function prepareTraining(
   splits: Splits,
   dataStatistics: InputStatistics,
   asked: AskedTrainSettings,
   threads: number,
-  {
-    device = "cpu",
-    onFeatures,
-  }: { readonly device?: Device; readonly onFeatures?: (done: number, total: number) => void } = {},
+  options: PrepareOptions = {},
 ): Promise<PreparedTraining> {
   const network = await openNetwork(splits, dataStatistics, asked, threads);
+  return prepareNetwork(network, splits, asked, threads, options);
+}
+
+/** As `prepareTraining`, for a network that is there. */
+export async function prepareNetwork(
+  network: Network,
+  splits: Splits,
+  asked: AskedTrainSettings,
+  threads: number,
+  { device = "cpu", onFeatures }: PrepareOptions = {},
+): Promise<PreparedTraining> {
   const part = await trainedPart(network, splits, asked, threads, onFeatures);
   const { chosenBy, ...lowering } = await loweringHere(device, threads);
   const planned = planTraining(network, part, asked, device, lowering);
