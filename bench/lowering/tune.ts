@@ -38,7 +38,7 @@ const { values: options, positionals: asked } = parseArgs({
   },
 });
 const threads = options.threads.split(",").map(Number);
-const effort = options.quick ? { rounds: 4, budget: 60 } : { rounds: 16, budget: 110 };
+const effort = options.quick ? { rounds: 4, budget: 30 } : { rounds: 10, budget: 60 };
 const shippedNames = new Map([
   [8, "avx2"],
   [16, "avx512"],
@@ -144,37 +144,42 @@ async function main(): Promise<void> {
   const names = asked.length > 0 ? asked : all;
   console.log(`${processor}, ${block ? `blocks of ${block} channels` : "no blocks"}, ${threads.join(" / ")} threads`);
 
-  const measured: CostTable["operators"] = {};
-  for (const name of names) {
-    if (name !== "Layout") measured[name] = await tuneOperator(name, block, present);
-    else if (block !== undefined) Object.assign(measured, await tuneLayout(block));
-  }
   // Figures of another machine or other threads are not mixed with these.
   const goesOn =
     present?.processor === processor &&
     present.channelBlock === (block ?? null) &&
     `${present.threads}` === `${threads}`;
-  const table = costTableSchema.parse({
-    format: 1,
-    processor,
-    channelBlock: block ?? null,
-    runtime: versions()["onnxruntime-node"],
-    threads,
-    operators: { ...(goesOn ? present.operators : {}), ...measured },
-  });
-  printChanges(table, present, names);
+  const measured: CostTable["operators"] = {};
+  const table = (): CostTable =>
+    costTableSchema.parse({
+      format: 1,
+      processor,
+      channelBlock: block ?? null,
+      runtime: versions()["onnxruntime-node"],
+      threads,
+      operators: { ...(goesOn ? present.operators : {}), ...measured },
+    });
+  for (const name of names) {
+    if (name !== "Layout") measured[name] = await tuneOperator(name, block, present);
+    else if (block !== undefined) Object.assign(measured, await tuneLayout(block));
+    // So that what is interrupted is not lost.
+    write(table());
+  }
+  printChanges(table(), present, names);
+}
+
+/** Writes the table where the options say. */
+function write(table: CostTable): void {
   if (!options.ship) {
     writeFileSync(options.table, `${asText(table)}\n`);
-    console.log(`\n${options.table} is written`);
     return;
   }
-  const name = shippedNames.get(block ?? 0);
+  const name = shippedNames.get(table.channelBlock ?? 0);
   if (!name) throw new Error("tables are shipped for blocks of 8 and of 16 channels only");
   const path = new URL(`../../src/lowering/cpu/costs/${name}.ts`, import.meta.url);
-  const head = "// biome-ignore-all format lint: written by npm run tune-lowering -- --ship";
+  const head = "// biome-ignore-all format: written by npm run tune-lowering -- --ship";
   const type = 'import type { CostTable } from "./table.js";';
   writeFileSync(path, `${head}\n${type}\n\nexport const ${name}: CostTable = ${asText(table)};\n`);
-  console.log(`\n${path.pathname} is written`);
 }
 
 await main();
