@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { exportClassifier } from "../classifier/index.js";
 import { GraphBuilder, type Value } from "../graph/index.js";
 import { runGraph } from "../graph/ortOracle.js";
-import { analyseScaleInvariance, expandScaleInvariantLinear } from "../method/index.js";
+import { analyseScaleInvariance, expandScaleInvariantLinear, relativeOutputChange } from "../method/index.js";
 import { convnet } from "../models/index.js";
 import { Network } from "../models/network.js";
 import {
@@ -165,7 +165,13 @@ describe("importModel", () => {
     const numbers = (length: number) => floats(Array.from({ length }, (_, i) => Math.sin(1 + i)));
     const named = endedBy(
       [
-        { op: "Scaler", domain: "ai.onnx.ml", inputs: ["X"], outputs: ["scaled"], attributes: { offset: numbers(6), scale: numbers(6) } },
+        {
+          op: "Scaler",
+          domain: "ai.onnx.ml",
+          inputs: ["X"],
+          outputs: ["scaled"],
+          attributes: { offset: numbers(6), scale: numbers(6) },
+        },
         {
           op: "LinearClassifier",
           domain: "ai.onnx.ml",
@@ -178,7 +184,13 @@ describe("importModel", () => {
             post_transform: string(count === 2 ? "LOGISTIC" : "SOFTMAX"),
           },
         },
-        { op: "Normalizer", domain: "ai.onnx.ml", inputs: ["raw"], outputs: ["probabilities"], attributes: { norm: string("L1") } },
+        {
+          op: "Normalizer",
+          domain: "ai.onnx.ml",
+          inputs: ["raw"],
+          outputs: ["probabilities"],
+          attributes: { norm: string("L1") },
+        },
         { op: "Cast", inputs: ["label"], outputs: ["output_label"], attributes: { to: int(onnxDataType.int64) } },
         { op: "ZipMap", domain: "ai.onnx.ml", inputs: ["probabilities"], outputs: ["output_probability"] },
       ],
@@ -568,7 +580,7 @@ describe("what is trained", () => {
 
 describe("batch normalisations that were folded", () => {
   const shape = [8, 3, 8, 8];
-  const folded = (): Model => {
+  const folded = (kind: "raw" | "unit" = "raw"): Model => {
     const b = new GraphBuilder({ opset: 21 });
     let x = b.input("x", "float32", [1, 3, 8, 8]);
     for (const [index, channels] of [4, 6].entries()) {
@@ -578,7 +590,7 @@ describe("batch normalisations that were folded", () => {
     }
     const features = b.op("Flatten", [b.op("GlobalAveragePool", [x])], { axis: int(1) });
     b.output("scores", b.matMul(features, b.initializer("fc", tensor([6, 3], 9))));
-    return importModel(modelOf(b, ["n", 3, 8, 8]), options([3, 8, 8])).model;
+    return importModel(modelOf(b, ["n", 3, 8, 8]), { ...options([3, 8, 8]), features: kind }).model;
   };
   const input = tensor(shape, 11).data;
 
@@ -642,6 +654,29 @@ describe("batch normalisations that were folded", () => {
     const found = moments(await outputOf(standardized.model, "classifier/standardized", shape, input), 6);
     expect(Math.max(...found.mean.map(Math.abs))).toBeLessThan(1e-3);
     expect(found.variance.reduce((sum, v) => sum + v, 0) / 6).toBeCloseTo(1, 4);
+  });
+
+  it("standardised features keep the classifier scale-invariant; a weight that only their unit norm made so is not any more", async () => {
+    const model = folded("unit");
+    const raw = await outputOf(model, model.graph.nodes.at(-1)!.inputs[0]!, shape, input);
+    const standardized = standardizeFeatures(model, poolMoments([moments(raw, 6)])).model;
+    const doubled = async ({ graph, ...rest }: Model, name: string): Promise<number> => {
+      const weight = graph.initializers.get(name)!;
+      const twice = { ...weight, data: (weight.data as Float32Array).map((value) => 2 * value) } as Tensor;
+      const changed = { ...rest, graph: { ...graph, initializers: new Map([...graph.initializers, [name, twice]]) } };
+      const [before, after] = [{ graph, ...rest }, changed].map((each) => outputOf(each, "logits", shape, input));
+      return relativeOutputChange(await before!, await after!);
+    };
+    for (const [each, second] of [
+      [model, true],
+      [standardized, false],
+    ] as const) {
+      const proof = new Map(analyseScaleInvariance(each.graph).map((weight) => [weight.name, weight.scaleInvariant]));
+      expect([proof.get("classifier.weight"), proof.get("conv1")]).toEqual([true, second]);
+      expect(await doubled(each, "classifier.weight")).toBeLessThan(1e-5);
+      if (second) expect(await doubled(each, "conv1")).toBeLessThan(1e-5);
+      else expect(await doubled(each, "conv1")).toBeGreaterThan(1e-2);
+    }
   });
 });
 

@@ -190,7 +190,10 @@ function compileProof(model: Model, weights: readonly string[], inputs: Readonly
     prefix: "model/",
     replace: (node, operands) => (node.op === "Dropout" ? [operands[0]!] : form.replace(b, node, operands)),
   });
-  const output = values.get(model.graph.outputs[0]!.name)!;
+  const [logits] = model.graph.outputs;
+  if (!logits)
+    throw new IsonormError("ISO_MODEL_UNSUITABLE", "the model has no output", "Only the graph's proof is shown");
+  const output = values.get(logits.name)!;
   const random = new Random("inspect", "coefficients");
   const data = Float32Array.from({ length: elementCount(output.shape) }, () => random.normal());
   const loss = b.sum(b.times(output, b.constant({ dtype: "float32", shape: output.shape, data })));

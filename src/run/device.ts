@@ -43,7 +43,13 @@ export async function openSession(
   { onDevice = [], provider = webgpuProvider, options: optionsOf = servingOptions }: SessionDetails = {},
 ): Promise<InferenceSession> {
   const options = optionsOf(threads);
-  if (device === "cpu") return InferenceSession.create(model, options);
+  if (device === "cpu") {
+    try {
+      return await InferenceSession.create(model, options);
+    } catch (cause) {
+      throw refusedModel(cause) ?? cause;
+    }
+  }
   try {
     const session = await InferenceSession.create(model, {
       ...options,
@@ -57,6 +63,18 @@ export async function openSession(
     if (/adapter|GetProviders|not supported in this build|Device/i.test(String(cause))) throw missing(cause);
     throw cause;
   }
+}
+
+/** What ONNX Runtime says of a model with an attribute of the wrong kind, or of types that it has no kernel for, which no rule here had looked at. */
+function refusedModel(cause: unknown): IsonormError | undefined {
+  const reason = String(cause);
+  if (!/invalid model|could not find an implementation|type error/i.test(reason)) return undefined;
+  return new IsonormError(
+    "ISO_ONNX_UNSUPPORTED",
+    `ONNX Runtime does not take the network (${reason})`,
+    "Correct the model at the node named",
+    { cause },
+  );
 }
 
 /** See `measureChannelBlock`. */

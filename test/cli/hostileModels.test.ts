@@ -19,10 +19,11 @@ test("hostile models are refused with a coded error, without a crash, a hang or 
     const trained = await isonorm("train", digits, "--model", path, ...options);
     for (const { status, stderr, seconds } of [inspected, trained]) {
       const refused = (status === 1 || status === 2) && /^error ISO_(?!INTERNAL)\w+: /m.test(stderr);
-      const whole = status === 0 && stderr === "";
-      // Inspecting computes little; what only training meets may pass there.
-      if (!refused && !(status === 0 && (odd.has(name) || whole)))
-        problems.push(`${name}: ${status}, ${stderr.slice(0, 300)}`);
+      // Inspecting computes little; what it cannot do it warns of.
+      const told =
+        status === 0 &&
+        stderr.split("\n").every((line) => /^(warning .*|)$/.test(line) && !line.includes("ISO_INTERNAL"));
+      if (!refused && !told) problems.push(`${name}: ${status}, ${stderr.slice(0, 300)}`);
       // Ten seconds on an idle machine.
       if (seconds > 100) problems.push(`${name}: ${seconds} s`);
       if (stderr.length > 5000) problems.push(`${name}: ${stderr.length} characters of error`);

@@ -46,5 +46,5 @@ describeGradients(
     }),
     "in two groups, with two groups of shifts": deformed([2, 2], [4, 5], { group: int(2), offset_group: int(2) }),
   },
-  "float32",
+  "float64",
 );

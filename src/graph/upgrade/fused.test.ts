@@ -185,6 +185,24 @@ const cases: readonly Case[] = [
     attributes: { ...onnxHeads, is_causal: int(1) },
   },
   {
+    op: "Attention",
+    inputs: [[2, 3, 4], [4, 24], [24], undefined, [2, 2, 2, 1, 4]],
+    attributes: heads,
+    outputs: ["y", "present"],
+  },
+  {
+    op: "Attention",
+    inputs: [[2, 3, 4], [4, 24], [24], { dtype: "int32", shape: [2], data: Int32Array.of(3, 2) }],
+    attributes: heads,
+  },
+  { op: "Attention", inputs: [[2, 3, 4], [4, 24], [24], mask([2, 3, 3], "int32")], attributes: heads },
+  {
+    op: "Attention",
+    domain: "",
+    opset: 23,
+    inputs: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4], undefined, [2, 2, 1, 4], [2, 2, 1, 4]],
+  },
+  {
     op: "RotaryEmbedding",
     domain: "",
     opset: 23,
@@ -291,17 +309,14 @@ describe("a fused node's parts compute in ONNX Runtime what it did", () => {
 describe("a fused node of a form without a rule stays:", () => {
   const staying: readonly (readonly [string, Case])[] = [
     ["an activation unknown", fusedConv("Gelu")],
+    ["keys without values", { op: "MultiHeadAttention", inputs: [[2, 3, 8], [2, 5, 8], undefined], attributes: heads }],
     [
-      "past keys",
-      { op: "Attention", inputs: [[2, 3, 4], [4, 24], [24], undefined, [2, 2, 2, 1, 4]], attributes: heads },
-    ],
-    [
-      "past keys of operator set 23",
+      "past keys without past values",
       {
         op: "Attention",
         domain: "",
         opset: 23,
-        inputs: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4], undefined, [2, 2, 1, 4], [2, 2, 1, 4]],
+        inputs: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4], undefined, [2, 2, 1, 4]],
       },
     ],
   ];
