@@ -4,8 +4,8 @@
  *   npm run tune-lowering -- [OPERATOR ...] [--quick] [--threads 1,2] [--table FILE | --ship]
  *
  * Operators are named as in the table: Conv, ConvWeightGrad, ConvInputGrad, BatchNormTraining, BatchNormGrad, ReluGrad, ClipGrad, ChannelSum, SumOfSquares, MaxPoolGrad, AveragePoolGrad, and Layout for
- * what it costs to put tensors into blocks of channels and back. Those that are not named stay as the table has them, so that the work can be done in parts. The whole takes some minutes; with
- * --quick about one, on fewer shapes. Without --table the file is `lowering-costs.json`; ISONORM_LOWERING_COSTS=FILE makes isonorm choose by it. With --ship the table goes to the sources, for the kind of processor.
+ * what it costs to put tensors into blocks of channels and back. Those that are not named stay as the table has them, so that the work can be done in parts. The whole takes about ten minutes on two cores; with
+ * --quick about a third, on fewer shapes. Without --table the file is `lowering-costs.json`; ISONORM_LOWERING_COSTS=FILE makes isonorm choose by it. With --ship the table goes to the sources, for the kind of processor.
  *
  * Shapes: `shapes.ts`. All recipes of a shape take turns, on operands in the form that they work on; the fastest of some rounds counts. Nothing else should run meanwhile.
  */
@@ -177,7 +177,10 @@ function write(table: CostTable): void {
   const name = shippedNames.get(table.channelBlock ?? 0);
   if (!name) throw new Error("tables are shipped for blocks of 8 and of 16 channels only");
   const path = new URL(`../../src/lowering/cpu/costs/${name}.ts`, import.meta.url);
-  const head = "// biome-ignore-all format: written by npm run tune-lowering -- --ship";
+  const head = [
+    "// biome-ignore-all format: written by npm run tune-lowering -- --ship",
+    "// biome-ignore-all lint/suspicious/noApproximativeNumericConstant: times, not constants",
+  ].join("\n");
   const type = 'import type { CostTable } from "./table.js";';
   writeFileSync(path, `${head}\n${type}\n\nexport const ${name}: CostTable = ${asText(table)};\n`);
 }

@@ -1,4 +1,5 @@
 // biome-ignore-all format: written by npm run tune-lowering -- --ship
+// biome-ignore-all lint/suspicious/noApproximativeNumericConstant: times, not constants
 import type { CostTable } from "./table.js";
 
 export const avx2: CostTable = {
