@@ -161,8 +161,9 @@ async function trainPrepared(
 
   let lastStepEvent = 0;
   let lastSave = performance.now();
-  // A step that keeps every processor busy leaves none to prepare batches on.
-  const spare = job.device !== "cpu" || job.threads < availableParallelism();
+  // Of few processors that a step keeps busy, the thread takes as much as it saves; of more, a part.
+  const processors = availableParallelism();
+  const spare = job.device !== "cpu" || job.threads < processors || processors >= 4;
   const batches = prepareAhead(plan.batches, spare ? {} : { worthwhile: Number.POSITIVE_INFINITY });
   const outcome = await train({ ...plan, batches, runner, digest }, start, {
     onStep({ step, totalSteps, loss, examplesPerSecond }) {
