@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { InferenceSession } from "onnxruntime-node";
 import { preprocessedShape } from "../classifier/index.js";
 import { type Dataset, type InputStatistics, recordArray, type Splits } from "../data/core.js";
 import { IsonormError } from "../errors.js";
@@ -22,6 +21,7 @@ import { architecture, defaultArchitecture } from "../models/index.js";
 import { encode, type Model } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
 import type { AskedTrainSettings } from "../train/index.js";
+import { openSession } from "./device.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
 
@@ -187,7 +187,7 @@ async function measureMoments(
 ): Promise<readonly Moments[]> {
   const batch = Math.min(64, data.size);
   const graph = momentsGraph(model, names, data.input, statistics, batch);
-  const session = await InferenceSession.create(encode(graph), workerOptions(threads));
+  const session = await openSession(encode(graph), { device: "cpu", threads }, { options: workerOptions });
   try {
     const measured = names.map((): { mean: Float32Array; variance: Float32Array }[] => []);
     // Spread over the whole split, which may stand in the order of its classes.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { InferenceSession } from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
 import {
   createPack,
@@ -19,6 +19,7 @@ import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers } from "../
 import { type Cut, cutFrozen } from "../import/index.js";
 import { elementCount, encode, type Graph, type Model, type Tensor } from "../onnx/index.js";
 import type { AskedTrainSettings } from "../train/index.js";
+import { openSession } from "./device.js";
 import type { Network } from "./network.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
@@ -62,7 +63,7 @@ export async function trainedPart(
   const examples = splits.train.size + splits.validation.size;
   if (4 * features * examples > mostBytes) return whole;
 
-  const session = await InferenceSession.create(encode(extractor.model), workerOptions(threads));
+  const session = await openSession(encode(extractor.model), { device: "cpu", threads }, { options: workerOptions });
   try {
     const key = createHash("sha256").update(encode(extractor.model)).digest("hex");
     const { folder } = openCache();

@@ -200,7 +200,8 @@ const cases: readonly Case[] = [
     op: "Attention",
     domain: "",
     opset: 23,
-    inputs: [[2, 2, 3, 4], [2, 2, 5, 4], [2, 2, 5, 4], undefined, [2, 2, 1, 4], [2, 2, 1, 4]],
+    inputs: [[2, 2, 3, 4], [2, 2, 3, 4], [2, 2, 3, 4], undefined, [2, 2, 1, 4], [2, 2, 1, 4]],
+    outputs: ["y", "keys", "values"],
   },
   {
     op: "RotaryEmbedding",
