@@ -39,7 +39,10 @@ export function startBatchThread(data: ThreadData): BatchThread {
       ready = true;
       return;
     }
-    const { resolve, reject } = waiting.shift()!;
+    const next = waiting.shift();
+    // What was under way when the thread ended has failed already.
+    if (!next) return;
+    const { resolve, reject } = next;
     if ("batch" in answer) resolve(answer.batch);
     else reject(IsonormError.revived(answer.error));
   });
