@@ -16,11 +16,9 @@ import { orderForMemory } from "./cpu/executionOrder.js";
 import { type Costs, cpuOperators, cpuSubstitutes } from "./cpu/index.js";
 import { checkedOutput, outputTypes, placeOnCpu } from "./cpu/place.js";
 import { LoweredValues } from "./loweredValues.js";
-import type { Recipe, RecipeSet, Substitute, Target } from "./recipe.js";
+import type { Recipe, Substitute, Target } from "./recipe.js";
 import { webgpuRecipes, webgpuSubstitutes } from "./webgpu/index.js";
 
-/** The CPU's recipes are in `cpuOperators`, where most operators have several. */
-const recipeSets: Readonly<Record<Target, RecipeSet>> = { cpu: new Map(), webgpu: webgpuRecipes };
 /** What ONNX operators are replaced by that a target lacks, or is slow at, by name. */
 const substitutes: Readonly<Record<Target, ReadonlyMap<string, Substitute>>> = {
   cpu: cpuSubstitutes,
@@ -118,7 +116,8 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
 }
 
 function recipeFor(node: Node, target: Target): Recipe {
-  const recipe = recipeSets[target].get(node.op);
+  // The CPU's recipes are in `cpuOperators`, where most operators have several.
+  const recipe = target === "webgpu" ? webgpuRecipes.get(node.op) : undefined;
   if (recipe) return recipe;
   throw new IsonormError(
     "ISO_LOWERING_UNSUPPORTED",

@@ -1,8 +1,10 @@
 import { IsonormError } from "../../errors.js";
 import type { DataType, Dimension, Graph, Model, Node, Tensor, ValueInfo } from "../../onnx/types.js";
 import { attributeTensor } from "../attributes.js";
+import { producers } from "../rewrite/index.js";
 import { onnxAttention } from "./attention.js";
-import { contributedRules, droppedRules } from "./contributed.js";
+import { contributedRules } from "./contributed.js";
+import { droppedRules } from "./dropped.js";
 import { fusedRules } from "./fused.js";
 import { fusedAttention } from "./fusedAttention.js";
 import { machineLearningRules } from "./machineLearning.js";
@@ -77,7 +79,7 @@ class Upgrading implements Surroundings {
     readonly opset: number,
   ) {
     this.#names = new Set(allNames(main));
-    this.#makers = new Map(main.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+    this.#makers = producers(main);
     this.#types = new Map([...main.valueInfo, ...main.inputs, ...main.outputs].map((info) => [info.name, info]));
   }
 

@@ -1,4 +1,4 @@
-import { consumers, inferGraph, type Value } from "../../graph/index.js";
+import { consumers, inferGraph, producers, type Value } from "../../graph/index.js";
 import { float, type Graph, type Node } from "../../onnx/types.js";
 
 /**
@@ -12,7 +12,7 @@ import { float, type Graph, type Node } from "../../onnx/types.js";
 export function accumulateInProducts(graph: Graph, opsets: ReadonlyMap<string, number>): Graph {
   const readers = consumers(graph);
   const values = inferGraph(graph, opsets);
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const makers = producers(graph);
   const kept = new Set(graph.outputs.map(({ name }) => name));
   /** The node that makes a value which nothing but one node reads. */
   const soleUse = (name: string, op: string): Node | undefined => {

@@ -5,7 +5,7 @@ import type { LoweredValues } from "../loweredValues.js";
 import { type BlockedContext, blockedRules, type Placed } from "./blocked/index.js";
 import { chooseRecipe } from "./choose.js";
 import type { Costs } from "./costs/index.js";
-import type { CpuRecipe, NodeView } from "./operator.js";
+import type { NodeView } from "./operator.js";
 import { cpuOperators } from "./operators/index.js";
 
 export interface PlacedResult {
@@ -47,8 +47,12 @@ export function placeOnCpu(
     if (!operator) return rule!(context(channelBlock!));
     const recipe = chooseRecipe(operator, view, costs);
     if (recipe.form === "blocked") return recipe.build(context(channelBlock!));
+    const { attributes } = node;
     const onBlocks = recipe.form === "either" && inputs.some((_, input) => view.isBlocked(input));
-    return applyPlain(recipe, { b, view, needs, take: onBlocks ? blocked : plain, onBlocks });
+    const take = onBlocks ? blocked : plain;
+    return recipe
+      .build?.({ b, node, attributes, outputs, needs, inputs: inputs.map((type, input) => type && take(input)) })
+      .map((value) => value && (onBlocks ? { blocked: value } : { plain: value }));
   });
   if (!results) return undefined;
   const made = new Set(b.nodes.slice(before).flatMap((added) => added.outputs));
@@ -60,31 +64,6 @@ export function placeOnCpu(
     const value = "blocked" in result ? result.blocked : result.plain;
     return [{ name, result, type: outputs[index]!, made: made.has(value.name) }];
   });
-}
-
-/** Results of a recipe that works on values of one form; undefined where the node stays as it is. */
-function applyPlain(
-  recipe: Exclude<CpuRecipe, { form: "blocked" }>,
-  given: {
-    readonly b: GraphBuilder;
-    readonly view: NodeView;
-    readonly needs: (output: number) => boolean;
-    readonly take: (input: number) => Value;
-    readonly onBlocks: boolean;
-  },
-): readonly (Placed | undefined)[] | undefined {
-  const { b, view, needs, take, onBlocks } = given;
-  if (!recipe.build) return undefined;
-  const inputs = view.inputs.map((value, input) => (value === undefined ? undefined : take(input)));
-  const values = recipe.build({
-    b,
-    needs,
-    node: view.node,
-    attributes: view.attributes,
-    inputs,
-    outputs: view.outputs,
-  });
-  return values.map((value) => (value === undefined ? undefined : onBlocks ? { blocked: value } : { plain: value }));
 }
 
 /** The output of a node's recipe, which must have the node's type. */

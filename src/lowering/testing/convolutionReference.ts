@@ -22,44 +22,37 @@ export function outputSize({ input, kernel, strides, dilations, pads }: Convolut
 }
 
 /**
- * Both gradients of a convolution by its definition: one term for each image, map, channel, window and kernel offset, in float64.
+ * Both gradients of a convolution by its definition, in float64.
  *
  * x: [N, C, ...input], w: [K, C / group, ...kernel], dy: [N, K, ...output]
  */
 export function convolutionGradients(convolution: Convolution, x: Tensor, w: Tensor, dy: Tensor) {
-  const { images, channels, maps, group, input, kernel, strides, dilations, pads } = convolution;
-  const output = outputSize(convolution);
-  const [inChannels, outMaps] = [channels / group, maps / group];
+  const { images, channels, maps, group, input, kernel } = convolution;
   const dx = new Float64Array(images * channels * product(input));
-  const dw = new Float64Array(maps * inChannels * product(kernel));
-  const at = (tensor: Tensor, index: number) => Number(tensor.data[index]);
-  const pairs = windowPairs(output, kernel, (o, t) =>
-    flat(
-      o.map((place, axis) => place * strides[axis]! + t[axis]! * dilations[axis]! - pads[axis]!),
-      input,
-    ),
-  );
-  for (let n = 0; n < images; n++)
-    for (let k = 0; k < maps; k++)
-      for (let c = 0; c < inChannels; c++) {
-        const channel = Math.floor(k / outMaps) * inChannels + c;
-        for (const [o, t, i] of pairs) {
-          const xIndex = (n * channels + channel) * product(input) + i;
-          const wIndex = (k * inChannels + c) * product(kernel) + t;
-          const gradient = at(dy, (n * maps + k) * product(output) + o);
-          dx[xIndex]! += gradient * at(w, wIndex);
-          dw[wIndex]! += gradient * at(x, xIndex);
-        }
-      }
+  const dw = new Float64Array((maps * channels * product(kernel)) / group);
+  forEachTerm(convolution, (i, t, o) => {
+    const gradient = Number(dy.data[o]);
+    dx[i]! += gradient * Number(w.data[t]);
+    dw[t]! += gradient * Number(x.data[i]);
+  });
   return { dx, dw };
 }
 
 /** The convolution itself, likewise, [N, K, ...output]. */
 export function convolutionResult(convolution: Convolution, x: Tensor, w: Tensor): Float64Array {
+  const { images, maps } = convolution;
+  const y = new Float64Array(images * maps * product(outputSize(convolution)));
+  forEachTerm(convolution, (i, t, o) => {
+    y[o]! += Number(x.data[i]) * Number(w.data[t]);
+  });
+  return y;
+}
+
+/** The places in x, w and y of each product that a convolution sums: one for each image, map, channel, window and kernel offset. */
+function forEachTerm(convolution: Convolution, visit: (x: number, w: number, y: number) => void): void {
   const { images, channels, maps, group, input, kernel, strides, dilations, pads } = convolution;
   const output = outputSize(convolution);
   const [inChannels, outMaps] = [channels / group, maps / group];
-  const y = new Float64Array(images * maps * product(output));
   const pairs = windowPairs(output, kernel, (o, t) =>
     flat(
       o.map((place, axis) => place * strides[axis]! + t[axis]! * dilations[axis]! - pads[axis]!),
@@ -70,12 +63,10 @@ export function convolutionResult(convolution: Convolution, x: Tensor, w: Tensor
     for (let k = 0; k < maps; k++)
       for (let c = 0; c < inChannels; c++) {
         const channel = Math.floor(k / outMaps) * inChannels + c;
+        const [image, kernels, map] = [n * channels + channel, k * inChannels + c, n * maps + k];
         for (const [o, t, i] of pairs)
-          y[(n * maps + k) * product(output) + o]! +=
-            Number(x.data[(n * channels + channel) * product(input) + i]) *
-            Number(w.data[(k * inChannels + c) * product(kernel) + t]);
+          visit(image * product(input) + i, kernels * product(kernel) + t, map * product(output) + o);
       }
-  return y;
 }
 
 /** [window, kernel offset, input place], as flat indices, for each window and offset whose place lies inside the input. */

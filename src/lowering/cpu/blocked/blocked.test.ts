@@ -1,11 +1,10 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { GraphBuilder, type Value } from "../../../graph/index.js";
-import { encode } from "../../../onnx/index.js";
 import { type Attributes, float, type Graph, int, ints, type Tensor } from "../../../onnx/types.js";
 import { measureChannelBlock } from "../../../train/index.js";
-import { lower, opsetsOf } from "../../index.js";
 import { convolutionGradients, outputSize } from "../../testing/convolutionReference.js";
+import { runLowered } from "../../testing/recipes.js";
 import { irregular, largestError } from "../../testing/runAbstract.js";
 
 const channelBlock = await measureChannelBlock({ createSession: InferenceSession.create, Tensor: OrtTensor });
@@ -13,28 +12,9 @@ const channelBlock = await measureChannelBlock({ createSession: InferenceSession
 const tolerance = 3e-6;
 
 async function run(graph: Graph, inputs: Readonly<Record<string, Tensor>>, channelBlock?: number) {
-  const lowered = lower(graph, "cpu", { channelBlock });
-  const opsets = opsetsOf({ channelBlock });
-  const model = {
-    graph: lowered,
-    irVersion: 10,
-    opsets,
-    producerName: "isonorm",
-    producerVersion: "",
-    metadata: new Map(),
-  };
-  const session = await InferenceSession.create(encode(model), { intraOpNumThreads: 2, logSeverityLevel: 4 });
-  const feeds = Object.entries(inputs).map(([name, { data, shape }]) => [
-    name,
-    new OrtTensor("float32", data as Float32Array, shape),
-  ]);
-  const results = await session.run(Object.fromEntries(feeds));
-  await session.release();
+  const { graph: lowered, outputs } = await runLowered(graph, inputs, { channelBlock });
   const blockedNodes = lowered.nodes.filter(({ domain }) => domain !== "").map(({ op }) => op);
-  return {
-    blockedNodes,
-    outputs: Object.fromEntries(graph.outputs.map(({ name }) => [name, results[name]!.data as Float32Array])),
-  };
+  return { blockedNodes, outputs };
 }
 
 /** Builds a graph on inputs of those shapes, and compares its outputs in blocks with those without. */

@@ -83,11 +83,15 @@ export function inputGradReverses(shape: ConvolutionShape, block: number | undef
  * ConvInputGrad: dy [N, K, Ho, Wo], w [K, C / group, kh, kw] -> dx [N, C, H, W]. With stride 1 it is the convolution of dy with the reversed kernels, see `../convInputGrad.ts`; with other
  * strides see `phases.ts`.
  */
-export function convInputGrad(context: BlockedContext, shape: ConvolutionShape): readonly Placed[] {
+export function convInputGrad(
+  context: Pick<BlockedContext, "b" | "block" | "blocked">,
+  shape: ConvolutionShape,
+  w: Value,
+): readonly Placed[] {
   const { b, block } = context;
   const { kernel, group, dilations } = shape;
   const kind = inputGradKind(shape, block);
-  const reversed = reverseKernels(b, context.plain(1));
+  const reversed = reverseKernels(b, w);
   const kernels = kind === "depthwise" ? kernelsOfFew(b, reversed, block) : exchangedKernels(b, reversed, block, group);
   return [
     {

@@ -11,14 +11,17 @@ import { type BlockedContext, blockedOp, cropBlocked, interleaveLast, type Place
  * with t = r + p modulo s, each at o = q + (r + p - t) / s: a convolution of dy with a part of the kernel. All phases together are one convolution with C maps a phase, whose results are
  * put between each other at the end. Its window is that of all phases, with zeros where a phase has no tap: 16 products for 9 with 3x3 and stride 2.
  */
-export function inputGradByPhases(context: BlockedContext, shape: ConvolutionShape): readonly Placed[] {
+export function inputGradByPhases(
+  context: Pick<BlockedContext, "b" | "block" | "blocked">,
+  shape: ConvolutionShape,
+  w: Value,
+): readonly Placed[] {
   const { b, block } = context;
   const { images, channels, maps, group, input, strides, kernel } = shape;
   const { axes, quotients, window, pads } = layPhases(shape);
   const kind = inputGradKind(shape, block);
 
   // The kernels of each phase: [K, C / group, phases, window]
-  const w = context.plain(1);
   const inChannels = w.shape[1]!;
   const [phases, size] = [product(strides), product(window)];
   const chosen = b.matMul(b.reshape(w, [maps * inChannels, product(kernel)]), selection(b, axes, kernel));

@@ -13,7 +13,7 @@ export function channelSizes({ inputs }: NodeView, input: number) {
 }
 
 /** Whether the blocked form of a rule that works on one input's form can be taken: there it costs no conversion of the largest operand. */
-const isBlocked =
+export const inBlocks =
   (input: number) =>
   (node: NodeView): boolean =>
     node.block !== undefined && node.isBlocked(input);
@@ -23,7 +23,7 @@ export const batchNormTraining: CpuOperator = {
   name: "BatchNormTraining",
   activations: { inputs: [0], output: true },
   recipes: [
-    { name: "blocks", form: "blocked", fits: isBlocked(0), build: trainingInBlocks },
+    { name: "blocks", form: "blocked", fits: inBlocks(0), build: trainingInBlocks },
     { name: "plain", form: "plain", fits: () => true, build: plainTraining },
   ],
   sizes: (node) => channelSizes(node, 0),
@@ -35,7 +35,7 @@ export const batchNormGrad: CpuOperator = {
   name: "BatchNormGrad",
   activations: { inputs: [0, 1], output: true },
   recipes: [
-    { name: "blocks", form: "blocked", fits: isBlocked(1), build: gradInBlocks },
+    { name: "blocks", form: "blocked", fits: inBlocks(1), build: gradInBlocks },
     { name: "plain", form: "plain", fits: () => true, build: plainGrad },
   ],
   sizes: (node) => channelSizes(node, 1),

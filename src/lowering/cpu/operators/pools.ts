@@ -59,8 +59,7 @@ function inBlocks(context: BlockedContext): readonly Placed[] {
   const { b, attributes, block } = context;
   const shape = depthwise(poolShape(context));
   const kernels = equalKernels(b, shape, Number(windowShares(attributes, shape).data[0]));
-  const withKernels = { ...context, plain: (input: number) => (input === 1 ? kernels : context.plain(input)) };
-  return (inputGradReverses(shape, block) ? convInputGrad : inputGradByPhases)(withKernels, shape);
+  return (inputGradReverses(shape, block) ? convInputGrad : inputGradByPhases)(context, shape, kernels);
 }
 
 /** [C, 1, ...kernel] of one number */

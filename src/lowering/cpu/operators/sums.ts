@@ -3,19 +3,14 @@ import { channelSum as sumInBlocks } from "../blocked/batchNormalization.js";
 import { sumOfSquares as dotProduct, dotRow } from "../blocked/dot.js";
 import { type CpuOperator, elementSizes } from "../operator.js";
 import { channelSum as byImage, sumOfSquares as byRows, channelSumAtOnce, sumOfSquaresOfRows } from "../sums.js";
-import { channelSizes } from "./batchNormalization.js";
+import { channelSizes, inBlocks } from "./batchNormalization.js";
 
 /** ChannelSum: x [N, C, ...] -> [C] */
 export const channelSum: CpuOperator = {
   name: "ChannelSum",
   activations: { inputs: [0], output: false },
   recipes: [
-    {
-      name: "blocks",
-      form: "blocked",
-      fits: (node) => node.block !== undefined && node.isBlocked(0),
-      build: sumInBlocks,
-    },
+    { name: "blocks", form: "blocked", fits: inBlocks(0), build: sumInBlocks },
     { name: "by image", form: "plain", fits: () => true, build: byImage },
     { name: "at once", form: "plain", fits: ({ inputs }) => inputs[0]!.shape.length > 2, build: channelSumAtOnce },
   ],
