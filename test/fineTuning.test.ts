@@ -89,6 +89,11 @@ test("the head alone is trained on features that are computed once, ever", async
   expect(
     changed(first, out).filter((name) => !name.startsWith("classifier") && !name.startsWith("preprocess")),
   ).toEqual([]);
+  // The scale and label smoothing of a classifier alone, by its features and examples.
+  const { settings, examples } = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
+  const many = Math.cbrt(examples.train);
+  expect(settings.scale).toBeCloseTo(4.5 * many * Math.sqrt(3 / 16), 9);
+  expect(settings.labelSmoothing).toBeCloseTo(Math.min(0.2, 0.45 / many), 12);
   const again = await trainOn({ train: "head" }, join(folder, "again"));
   expect(of(again.events, "preparing").some(({ what }) => what === "features")).toBe(false);
   expect(again.run.validation).toEqual(run.validation);
@@ -97,6 +102,8 @@ test("the head alone is trained on features that are computed once, ever", async
 test("the last layers alone are trained, with augmentation", async () => {
   const out = join(folder, "last");
   const { run } = await trainOn({ train: "last:2" }, out, { augmentation: { crop: 1 } });
+  const { settings } = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
+  expect(settings).toMatchObject({ scale: 2.5 * Math.sqrt(3), labelSmoothing: 0 });
   expect(run.test!.accuracy).toBeGreaterThan(0.9);
   expect(
     changed(first, out)

@@ -50,7 +50,10 @@ export function addTrainingOptions(command: Command): Command {
     .option("--image-size <n|HxW>", "size that images are brought to")
     .option("--strict", "refuse unreadable images instead of skipping them")
     .option("--lr <x>", "learning rate of weights that are not scale-invariant (default 0.05)")
-    .option("--scale <x>", "scale S of the scale-invariant linear layer (default 2.5 sqrt(classes))")
+    .option(
+      "--scale <x>",
+      "scale S of the scale-invariant linear layer (default 2.5 sqrt(classes); by features and examples with --train head)",
+    )
     .option("--head-norm <tensor|row>", "norm of the classifier's weight (default tensor)")
     .option("--head-features <raw|unit>", "features of the classifier (default raw)")
     .option(
@@ -67,7 +70,7 @@ export function addTrainingOptions(command: Command): Command {
     .option("--warmup <share>", "share of the steps in which the rates rise (default 0)")
     .option("--clip <x>", "largest global gradient norm")
     .option("--ema <decay>", "keep a moving average of the weights, and use it")
-    .option("--label-smoothing <x>", "default 0")
+    .option("--label-smoothing <x>", "default 0; with --train head by the number of examples")
     .option("--class-weights <none|auto|name=x,...>", "default none")
     .option("--augmentation <auto|none|name=value,...>", "flip, crop, erase, jitter, mixup (default: by the data)")
     .option("--keep <best|last>", "weights to end with (default best)")

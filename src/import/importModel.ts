@@ -19,8 +19,10 @@ export interface ImportOptions {
   /** Names of the data's classes. */
   readonly classes: readonly string[];
   readonly seed: number;
-  /** Undefined: the default for the number of classes. */
+  /** Undefined: the default. */
   readonly scale?: number | undefined;
+  /** Examples that the classifier alone is trained on; undefined where more than that is trained. */
+  readonly frozenExamples?: number | undefined;
   readonly norm: "tensor" | "row";
   readonly features: "raw" | "unit";
   /**
@@ -68,6 +70,7 @@ export function importModel(source: Model, options: ImportOptions): ImportedMode
     features: options.features,
     keepWeight: sameClasses,
     ...(options.scale === undefined ? {} : { scale: options.scale }),
+    ...(options.frozenExamples === undefined ? {} : { frozenExamples: options.frozenExamples }),
     ...(options.headNode === undefined ? {} : { node: options.headNode }),
   });
   const named = own && report.keptWeight ? inOrderOf(classes, model, report.weight, own.classes) : model;

@@ -17,6 +17,8 @@ export interface ReplaceClassifierOptions extends Partial<ScaleInvariantLinearOp
    * network that only gives features gets one.
    */
   readonly node?: string;
+  /** Examples that a fresh classifier alone is trained on, behind features that stay; undefined where features are trained too. */
+  readonly frozenExamples?: number;
   /** Shape of a value for some batch, where it is known: needed where the classifier comes behind a node. */
   readonly shapeOf?: (value: string) => readonly number[] | undefined;
   /** Keep the old rows, whose directions are all that the new layer uses; only where the number of classes is the same. */
@@ -94,11 +96,13 @@ export function replaceClassifier(
 ): { readonly model: Model; readonly report: ClassifierReport } {
   const { classes, seed = 0, norm = "tensor", features: kind = "raw" } = options;
   const { graph } = model;
-  const scale = options.scale ?? defaultScale(classes, { norm, features: kind });
   const head = options.node === undefined ? findHead(graph) : headAt(graph, options.node, options.shapeOf);
   const { features } = head;
   const previousClasses = head.weight?.shape[0] ?? 0;
   const kept = options.keepWeight === true && previousClasses === classes ? head.weight : undefined;
+  const frozen =
+    kept || options.frozenExamples === undefined ? undefined : { features, examples: options.frozenExamples };
+  const scale = options.scale ?? defaultScale(classes, { norm, features: kind, ...(frozen && { frozen }) });
   const weight = kept ?? freshWeight(classes, features, seed);
   const name = freshName(graph, "classifier.weight");
   // An old value called `logits` makes room for the new one.

@@ -175,6 +175,16 @@ describe("default scale", () => {
     }
   });
 
+  it("grows with the examples of a classifier alone, whose logits then have the same size whatever the number of features", () => {
+    const of = (features: number, examples: number) => defaultScale(4, { frozen: { features, examples } });
+    expect(of(64, 1000)).toBeCloseTo((2 * 45) / 8, 12);
+    expect(of(64, 8000) / of(64, 1000)).toBeCloseTo(2, 12);
+    expect(of(256, 1000) / of(64, 1000)).toBeCloseTo(0.5, 12);
+    const frozen = { features: 64, examples: 1000 };
+    expect(defaultScale(4, { frozen, norm: "row" })).toBe(of(64, 1000) / 2);
+    expect(defaultScale(4, { frozen, features: "unit" })).toBe(defaultScale(4, { features: "unit" }));
+  });
+
   it("lets a cosine classifier reach probability 0.9 at 45 degrees from its class, the others at 90", () => {
     for (const classes of [2, 10, 1000]) {
       const own = Math.exp(defaultScale(classes, { norm: "row", features: "unit" }) * Math.SQRT1_2);

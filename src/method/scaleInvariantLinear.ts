@@ -28,6 +28,12 @@ export interface ScaleInvariantLinearOptions {
   readonly features?: "raw" | "unit";
 }
 
+/** What a classifier alone is trained on: standardised features that stay as they are. */
+export interface FrozenFeatures {
+  readonly features: number;
+  readonly examples: number;
+}
+
 export const scaleInvariantLinearOperator = "ScaleInvariantLinear";
 
 /**
@@ -47,16 +53,27 @@ const unitFeatureEpsilon = 1e-12;
  * but asks for probability 0.9 instead of 0.5 at 45 degrees, since that formula gives two classes the scale 0:
  * s = sqrt(2) * ln(9 (classes - 1)).
  *
+ * A classifier alone, behind raw features that stay as they are, cannot have them made better separable, and S decides how much it may adapt to its
+ * examples: as the inverse of weight decay it has to grow with their number. Its logits are about as large as a row's scale times the norm of
+ * an example's features, sqrt(features) for features of variance 1; so tau = 4.5 examples^(1/3) / sqrt(features), measured in docs/decisions.md.
+ *
+ * @param options.frozen - of a classifier alone: its features' number, and that of the examples that it is trained on
+ *
  * @example
  * defaultScale(10); // 7.905694150420948
  */
 export function defaultScale(
   classes: number,
-  options: Pick<ScaleInvariantLinearOptions, "norm" | "features"> = {},
+  options: Pick<ScaleInvariantLinearOptions, "norm" | "features"> & { readonly frozen?: FrozenFeatures } = {},
 ): number {
   if (!Number.isInteger(classes) || classes < 2)
     throw new IsonormError("ISO_ARGUMENT", `the number of classes is ${classes}`, "Give a whole number of at least 2");
-  const row = options.features === "unit" ? Math.SQRT2 * Math.log(9 * (classes - 1)) : 2.5;
+  const row =
+    options.features === "unit"
+      ? Math.SQRT2 * Math.log(9 * (classes - 1))
+      : options.frozen
+        ? (4.5 * Math.cbrt(options.frozen.examples)) / Math.sqrt(options.frozen.features)
+        : 2.5;
   return options.norm === "row" ? row : row * Math.sqrt(classes);
 }
 

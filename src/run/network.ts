@@ -34,6 +34,8 @@ export interface Network {
   readonly statistics: InputStatistics;
   /** S of the classifier. */
   readonly scale: number;
+  /** Whether a fresh classifier alone is trained, on features that stay. */
+  readonly classifierAlone: boolean;
   /** Names of the weights that are trained. */
   readonly trained: ReadonlySet<string>;
   /** Names of those among them that come from the file. */
@@ -109,6 +111,7 @@ function builtIn({ train }: Splits, statistics: InputStatistics, settings: Asked
     model,
     statistics,
     scale,
+    classifierAlone: false,
     trained,
     pretrained: new Set(),
     report: undefined,
@@ -128,6 +131,7 @@ async function fromFile(
     classes: train.classes,
     seed: settings.seed,
     scale: settings.scale,
+    frozenExamples: settings.train === "head" ? train.size : undefined,
     norm: settings.headNorm,
     features: settings.headFeatures,
     headNode: settings.headNode,
@@ -158,6 +162,7 @@ async function fromFile(
     model,
     statistics: normalization.statistics,
     scale: head.scale,
+    classifierAlone: settings.train === "head" && !head.keptWeight,
     trained,
     pretrained: new Set([...trained].filter((name) => name !== head.weight || head.keptWeight)),
     report: {

@@ -19,6 +19,7 @@ import {
   compileStep,
   defaultBatchSize,
   defaultEpochs,
+  defaultLabelSmoothing,
   type TrainSettings,
   totalSteps,
 } from "../train/index.js";
@@ -59,12 +60,13 @@ export function planTraining(
 ): PlannedTraining {
   const { train } = part.splits;
   const classes = train.classes.length;
+  const labelSmoothing = asked.labelSmoothing ?? (network.classifierAlone ? defaultLabelSmoothing(train.size) : 0);
   const batches = batchSource({
     dataset: train,
     batchSize: asked.batchSize === "auto" ? defaultBatchSize(train.size) : asked.batchSize,
     seed: asked.seed,
     augmentation: chooseAugmentation(asked.augmentation, train.input),
-    labelSmoothing: asked.labelSmoothing,
+    labelSmoothing,
     classWeights: asked.classWeights,
   });
   const epochs = asked.epochs === "auto" ? defaultEpochs(train.size) : asked.epochs;
@@ -80,6 +82,7 @@ export function planTraining(
     scale: network.scale,
     epochs,
     batchSize: batches.batchSize,
+    labelSmoothing,
     elr: asked.elr ?? defaultEffectiveLearningRateFor(proofs, asked.baseRule, asked.fixedNorm),
   };
   const step = compileStep(part.model, {

@@ -24,7 +24,7 @@ const record: RunRecord = {
   dataHash: "abc",
   classes: ["a", "b"],
   examples: { train: 8, validation: 2, test: 2 },
-  settings: { ...parseTrainSettings({ epochs: 3 }), elr: 2 ** -8.5 },
+  settings: { ...parseTrainSettings({ epochs: 3 }), elr: 2 ** -8.5, labelSmoothing: 0 },
   device: "cpu",
   threads: 2,
   status: "running",

@@ -21,6 +21,7 @@ export {
   type AskedTrainSettings,
   defaultBatchSize,
   defaultEpochs,
+  defaultLabelSmoothing,
   parseTrainSettings,
   resolvedTrainSettings,
   type TrainSettings,

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { schedules, warmUp } from "../optim/index.js";
-import { defaultBatchSize, defaultEpochs, parseTrainSettings, resolvedTrainSettings, totalSteps } from "./index.js";
+import {
+  defaultBatchSize,
+  defaultEpochs,
+  defaultLabelSmoothing,
+  parseTrainSettings,
+  resolvedTrainSettings,
+  totalSteps,
+} from "./index.js";
 
 type Input = Parameters<typeof parseTrainSettings>[0];
 
@@ -27,7 +34,6 @@ describe("defaults", () => {
       weightDecay: 0,
       schedule: "cosine",
       warmup: 0,
-      labelSmoothing: 0,
       classWeights: "none",
       augmentation: "auto",
       keep: "last",
@@ -43,6 +49,7 @@ describe("defaults", () => {
   it("come back from JSON as they are, as run.json has them", () => {
     const settings = parseTrainSettings({
       elr: 0.01,
+      labelSmoothing: 0.1,
       classWeights: { cat: 2 },
       augmentation: { flip: true },
       clip: 1,
@@ -132,4 +139,9 @@ describe("steps", () => {
 it("small data gets small batches and more epochs", () => {
   expect([10, 60, 100, 300, 499, 500, 5000, 1e6].map(defaultBatchSize)).toEqual([4, 4, 8, 16, 32, 64, 64, 64]);
   expect([100, 5000, 49_999, 50_000].map(defaultEpochs)).toEqual([40, 20, 20, 10]);
+  expect([8, 1000, 27_000].map(defaultLabelSmoothing)).toEqual([
+    0.2,
+    expect.closeTo(0.045, 12),
+    expect.closeTo(0.015, 12),
+  ]);
 });

@@ -45,7 +45,7 @@ export const trainSettings = z.strictObject({
   elr: z.number().optional(),
   /** Learning rate of the weights that are not scale-invariant; by default 0.05 for SGD, 0.002 for Adam. */
   lr: z.number().nonnegative().optional(),
-  /** S of the scale-invariant linear layer; undefined is 2.5 sqrt(classes). */
+  /** S of the scale-invariant linear layer; undefined is the default, see `defaultScale`. */
   scale: z.number().positive().optional(),
   headNorm: z.enum(["tensor", "row"]).default("tensor"),
   headFeatures: z.enum(["raw", "unit"]).default("raw"),
@@ -67,7 +67,8 @@ export const trainSettings = z.strictObject({
   /** Decay per step of a moving average of the weights that validation and export use; undefined keeps none. */
   ema: z.number().gt(0).lt(1).optional(),
 
-  labelSmoothing: z.number().min(0).lt(1).default(0),
+  /** By default none, but where a classifier alone is trained. */
+  labelSmoothing: z.number().min(0).lt(1).optional(),
   classWeights: z.union([z.enum(["none", "auto"]), z.record(z.string(), z.number().positive())]).default("none"),
   /** "auto" chooses by the data. */
   augmentation: z.union([z.enum(["auto", "none"]), z.record(z.string(), z.unknown())]).default("auto"),
@@ -79,12 +80,18 @@ export const trainSettings = z.strictObject({
 });
 
 /** All settings, with defaults that depend on others filled in. */
-export const resolvedTrainSettings = trainSettings.required({ elr: true, lr: true, baseRule: true });
+export const resolvedTrainSettings = trainSettings.required({
+  elr: true,
+  lr: true,
+  baseRule: true,
+  labelSmoothing: true,
+});
 
 export type TrainSettings = z.output<typeof resolvedTrainSettings>;
 
-/** Settings as they are asked for: which effective learning rate is the default is seen when the network is known. */
-export type AskedTrainSettings = Omit<TrainSettings, "elr"> & Pick<z.output<typeof trainSettings>, "elr">;
+/** Settings as they are asked for: which effective learning rate and label smoothing are the defaults is seen when the network is known. */
+export type AskedTrainSettings = Omit<TrainSettings, "elr" | "labelSmoothing"> &
+  Pick<z.output<typeof trainSettings>, "elr" | "labelSmoothing">;
 
 /** Fills in defaults, except for the effective learning rate. Throws ISO_ARGUMENT naming the setting, ISO_ELR_INVALID for an effective learning rate that is not positive. */
 export function parseTrainSettings(input: z.input<typeof trainSettings>): AskedTrainSettings {
@@ -136,4 +143,12 @@ export function defaultEpochs(examples: number): number {
   if (examples >= 50_000) return 10;
   if (examples >= 5_000) return 20;
   return 40;
+}
+
+/**
+ * Label smoothing of a classifier alone, on features that stay: few examples are soon all told apart, and a target short of certainty then keeps the logits from being driven
+ * further apart by what happens to tell just these ones apart (docs/decisions.md). 0.1 for 90 examples, 0.2 at most.
+ */
+export function defaultLabelSmoothing(examples: number): number {
+  return Math.min(0.2, 0.45 / Math.cbrt(examples));
 }
