@@ -1,11 +1,15 @@
 /**
  * Measures training steps, alone or next to another library's.
  *
- *   npm run bench -- [WORKLOAD ...] [--peer pytorch|tfjs|jaxjs] [--method] [--rounds 12] [--threads 2] [--json|--markdown]
+ *   npm run bench -- [WORKLOAD ...] [--peer pytorch|tfjs|jaxjs] [--rounds 12] [--threads 2] [--json|--markdown]
  *
  * All contestants take turns. Of PyTorch's layouts, NCHW and channels_last, the quicker one counts. The JavaScript peers are installed by `npm ci --prefix bench/peers`; that they train the
- * same network is checked by their losses. With --method the turn goes to the same network with the plain optimizer step, which shows what the fixed norm and its measures cost. With
+ * same network is checked by their losses. With
  * --json one line a workload, with --markdown a table for docs/performance.md.
+ *
+ *   npm run bench -- [WORKLOAD ...] --method [--rounds 12] [--json|--markdown]
+ *
+ * shows what the fixed norm and the scale-invariant head add to the same step with plain SGD and an ordinary linear head, over so many pairs of fresh sessions.
  *
  *   npm run bench -- [WORKLOAD ...] --profile [--top 20] [--json]
  *
@@ -21,9 +25,11 @@ import { IsonormError } from "../../src/errors.js";
 import { compileTimes, compileTimesAsText } from "./compileTimes.js";
 import { type Peer, peers, trains } from "./contestants.js";
 import { measure, type Row } from "./measure.js";
+import { type MethodCost, measureMethod, methodCostCells, methodCostHeader } from "./method.js";
 import { profileWorkload } from "./profile.js";
 import { printProfile, profileSummary } from "./profileTables.js";
 import { rowsAsMarkdown, rowsAsText } from "./rows.js";
+import { markdownTable, textTable } from "./textTable.js";
 import { workloadOf, workloads } from "./workloads.js";
 
 const { values: options, positionals: names } = parseArgs({
@@ -67,9 +73,23 @@ async function main(): Promise<void> {
     }
     return;
   }
+  if (options.method) {
+    const costs: MethodCost[] = [];
+    for (const workload of chosen) {
+      costs.push(await measureMethod(workload, threads, rounds));
+      if (options.json) console.log(JSON.stringify(costs.at(-1)));
+      else console.error(`${workload.name} done`);
+    }
+    const cells = costs.map(methodCostCells);
+    if (!options.json)
+      console.log(
+        options.markdown ? markdownTable(methodCostHeader, cells) : textTable(methodCostHeader, cells, new Set([0])),
+      );
+    return;
+  }
   const rows: Row[] = [];
   for (const workload of chosen) {
-    const row = await measure(workload, { threads, rounds, method: options.method, ...(peer ? { peer } : {}) });
+    const row = await measure(workload, { threads, rounds, ...(peer ? { peer } : {}) });
     rows.push(row);
     if (options.json) console.log(JSON.stringify(row));
     else if (!options.markdown) console.error(`${row.workload} done`);

@@ -26,7 +26,6 @@ export interface Row {
   /** Step time over the time that its operations would take at the ceiling. */
   readonly timesLimit: number;
   readonly peer?: Comparison;
-  readonly method?: Comparison;
 }
 
 /** How much longer the other takes: the median of the rounds' ratios, and the quarter and three quarters of them. */
@@ -44,8 +43,6 @@ export interface MeasureOptions {
   readonly threads: number;
   readonly rounds: number;
   readonly peer?: Peer;
-  /** Compare with the plain optimizer step. */
-  readonly method: boolean;
 }
 
 /** Steps whose losses are compared, and their learning rate: enough that the loss falls visibly. */
@@ -77,8 +74,6 @@ export async function measure(workload: Workload, options: MeasureOptions): Prom
       others.push(...(await startPeer(options.peer, workload, threads, trainingFile)).map(add));
       if (options.peer !== "pytorch") lossDifference = await compareLosses(workload, threads, others[0]!);
     }
-    const plain = options.method ? add(await startOwn("plain", workload, threads)) : undefined;
-    if (plain) others.push(plain);
 
     const counts = new Map<Contestant, number>();
     for (const contestant of [own, ceiling, ...others]) {
@@ -107,15 +102,14 @@ export async function measure(workload: Workload, options: MeasureOptions): Prom
         ratio: median(ratios),
         quarters: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
         peakMemoryBytes: memory.get(other)!,
-        ...(lossDifference === undefined || other === plain ? {} : { lossDifference }),
+        ...(lossDifference === undefined ? {} : { lossDifference }),
       };
     });
     const milliseconds = median(times.get(own)!);
     const { compileSeconds, nodes, operations } = own.description as Record<string, number>;
     const ceilingGflops = ceilingOperations / 1e6 / median(times.get(ceiling)!);
     const gflops = operations! / 1e6 / milliseconds;
-    const method = comparisons.find((one) => one.name === plain?.name);
-    const [peer] = comparisons.filter((one) => one !== method).sort((a, b) => a.milliseconds - b.milliseconds);
+    const [peer] = comparisons.sort((a, b) => a.milliseconds - b.milliseconds);
     return {
       workload: workload.name,
       compileSeconds: compileSeconds!,
@@ -129,7 +123,6 @@ export async function measure(workload: Workload, options: MeasureOptions): Prom
       ceilingGflops,
       timesLimit: ceilingGflops / gflops,
       ...(peer ? { peer } : {}),
-      ...(method ? { method } : {}),
     };
   } finally {
     for (const contestant of running) await contestant.end().catch(() => undefined);

@@ -1,5 +1,5 @@
 import type { Row } from "./measure.js";
-import { textTable } from "./textTable.js";
+import { markdownTable, textTable } from "./textTable.js";
 
 const header = [
   "workload",
@@ -17,14 +17,10 @@ const comparisonHeader = ["ratio", "(quarters)", "ms", "peak MiB"];
 
 /** The figures as cells, with the columns that any row has. */
 function cells(rows: readonly Row[]): { header: readonly string[]; rows: readonly (readonly string[])[] } {
-  const [peer, method] = [rows.find((row) => row.peer)?.peer, rows.some((row) => row.method)];
+  const peer = rows.find((row) => row.peer)?.peer;
   const mebibytes = (bytes: number): string => String(Math.round(bytes / 2 ** 20));
   return {
-    header: [
-      ...header,
-      ...(peer ? comparisonHeader.map((title) => `${peer.name.split(" ")[0]} ${title}`) : []),
-      ...(method ? ["method adds %"] : []),
-    ],
+    header: [...header, ...(peer ? comparisonHeader.map((title) => `${peer.name.split(" ")[0]} ${title}`) : [])],
     rows: rows.map((row) => [
       row.workload,
       row.milliseconds.toFixed(1),
@@ -44,7 +40,6 @@ function cells(rows: readonly Row[]): { header: readonly string[]; rows: readonl
             row.peer ? mebibytes(row.peer.peakMemoryBytes) : "",
           ]
         : []),
-      ...(method ? [row.method ? (100 * (1 / row.method.ratio - 1)).toFixed(1) : ""] : []),
     ]),
   };
 }
@@ -57,10 +52,5 @@ export function rowsAsText(rows: readonly Row[]): string {
 /** A Markdown table. */
 export function rowsAsMarkdown(rows: readonly Row[]): string {
   const table = cells(rows);
-  const line = (row: readonly string[]): string => `| ${row.join(" | ")} |`;
-  return [
-    line(table.header),
-    line(table.header.map((_, column) => (column === 0 ? "---" : "---:"))),
-    ...table.rows.map(line),
-  ].join("\n");
+  return markdownTable(table.header, table.rows);
 }

@@ -14,3 +14,9 @@ export function textTable(
     )
     .join("\n");
 }
+
+/** A Markdown table: the first column to the left, the others to the right. */
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (row: readonly string[]): string => `| ${row.join(" | ")} |`;
+  return [line(header), line(header.map((_, column) => (column === 0 ? "---" : "---:"))), ...rows.map(line)].join("\n");
+}
