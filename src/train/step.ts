@@ -33,7 +33,7 @@ import { carryState, type DeclaredState, declareState } from "./declareState.js"
 import { softmaxCrossEntropy } from "./loss.js";
 import { averageName, norm0Name, type StateInput, type StateRole, type StateTensor, slotName } from "./state.js";
 import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
-import { groupWeights } from "./weightGroups.js";
+import { groupWeights, type WeightGroup } from "./weightGroups.js";
 
 export interface StepOptions {
   readonly input: InputDescription;
@@ -96,29 +96,29 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const { input, batchSize, classes, optimizer, ema } = options;
   const b = new GraphBuilder({ opsets: model.opsets });
   const stateInputs: StateInput[] = [];
-  /** Declares state of one role for some of the model's tensors: inputs now, and outputs once {@link carry} says what follows. */
+  const first = (name: string): Tensor => initializer(model, name);
+  /** Declares one kind of state of weights that are moved as one: inputs now, and outputs once {@link carry} says what follows. */
   const declare = (
-    group: string,
-    names: readonly string[],
     role: StateRole,
-    nameOf: (of: string) => string,
-    initialOf: (of: string) => Tensor,
+    { name, weights }: Pick<WeightGroup, "name" | "weights">,
+    nameOf = (weight: string): string => weight,
+    initialOf = first,
   ): DeclaredState => {
-    const tensors = names.map((name) => ({
-      name: nameOf(name),
-      role,
-      weight: name,
-      updated: role !== "norm0",
-      initial: initialOf(name),
-    }));
-    // A buffer on a graphics processor cannot be looked into, as evaluation would have to.
-    const state = b.within("state", () => declareState(b, nameOf(group), tensors, options.target === "cpu"));
+    const tensors = weights.map(
+      (weight): StateTensor => ({
+        name: nameOf(weight),
+        role,
+        weight,
+        updated: role !== "norm0",
+        initial: initialOf(weight),
+      }),
+    );
+    // On a graphics processor each tensor has a buffer of its own: evaluation reads single ones, and a part of a buffer is none there.
+    const state = b.within("state", () => declareState(b, nameOf(name), tensors, options.target === "cpu"));
     stateInputs.push(...state.inputs);
     return state;
   };
   const carry = (state: DeclaredState, next: Value): void => b.within("state", () => carryState(b, state, next));
-  const itself = (name: string): string => name;
-  const first = (name: string): Tensor => initializer(model, name);
 
   // 1. The batch: raw records become the network's input.
   const recordsShape = [batchSize, ...recordShape(input)];
@@ -129,17 +129,19 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
 
   // 2. Weights and running statistics are state: they come in, and go out changed. Those that are moved as one come as one.
   const { pretrained = new Set(), pretrainedRate = 1 } = options;
+  const bind = (names: readonly string[], { parts }: DeclaredState): void => {
+    for (const [index, name] of names.entries()) bindings.set(name, parts[index]!);
+  };
   const groups = groupWeights(options.proofs, options.fixedNorm, pretrainedRate === 1 ? new Set() : pretrained).map(
-    (group) => ({ ...group, state: declare(group.name, group.weights, "weight", itself, first) }),
+    (group) => ({ group, weight: declare("weight", group) }),
   );
+  for (const { group, weight } of groups) bind(group.weights, weight);
   const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
   const trains = (node: Node): boolean => !options.frozen?.has(node);
   const statistics = runningStatistics(model.graph, model.graph.nodes.filter(trains));
   const running =
-    statistics.length > 0 ? declare("running statistics", statistics, "statistic", itself, first) : undefined;
-  for (const { weights, state } of groups)
-    for (const [index, name] of weights.entries()) bindings.set(name, state.parts[index]!);
-  for (const [index, name] of statistics.entries()) bindings.set(name, running!.parts[index]!);
+    statistics.length > 0 ? declare("statistic", { name: "running statistics", weights: statistics }) : undefined;
+  if (running) bind(statistics, running);
 
   // 3. Forward pass in training form, and the loss.
   const form = new TrainingForm();
@@ -148,11 +150,10 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     replace: (node, inputs) => (trains(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined),
   });
   const { loss, correct } = b.within("loss", () => softmaxCrossEntropy(b, values.get("logits")!, targets));
-  if (running)
-    carry(
-      running,
-      b.within("update/statistics", () => form.moveStatistics(b, running.whole, statistics)),
-    );
+  if (running) {
+    const moved = b.within("update/statistics", () => form.moveStatistics(b, running.whole, statistics));
+    carry(running, moved);
+  }
 
   // 4. Gradients.
   const weights = options.proofs.map(({ name }) => bindings.get(name)!);
@@ -172,47 +173,44 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const slower = pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
   const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
   const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
-  for (const { name, weights, kept, pretrained, state } of groups) {
-    const scope = `update/${name}`;
-    const gradient = b.within(scope, () => joinGradients(b, state.parts, gradientOf));
+  for (const { group, weight } of groups) {
+    const scope = `update/${group.name}`;
+    const gradient = b.within(scope, () => joinGradients(b, weight.parts, gradientOf));
     if (!gradient) {
-      carry(state, state.whole);
+      carry(weight, weight.whole);
       continue;
     }
-    const { elr, lr } = pretrained ? slower : rates;
-    const zeros = (of: string): Tensor => zerosOf(initializer(model, of).shape);
-    const slots = optimizer.slots.map((slot) => declare(name, weights, "slot", (of) => slotName(of, slot), zeros));
-    const norm0 = (of: string): Tensor =>
-      measureNorm(of, initializer(model, of), kept!.granularity, kept!.channelAxis, kept!.parts);
+    const slots = optimizer.slots.map((slot) =>
+      declare(
+        "slot",
+        group,
+        (name) => slotName(name, slot),
+        (name) => zerosOf(first(name).shape),
+      ),
+    );
+    const { elr, lr } = group.pretrained ? slower : rates;
+    const { kept } = group;
+    const norm0 = (name: string): Tensor =>
+      measureNorm(name, first(name), kept?.granularity, kept?.channelAxis, kept?.parts);
     const rule: FixedNormRule | PlainRule = kept
       ? {
           kind: "fixedNorm",
-          norm0: declare(name, weights, "norm0", norm0Name, norm0).whole,
+          norm0: declare("norm0", group, norm0Name, norm0).whole,
           ...kept,
           baseRule: options.baseRule,
           effectiveLearningRate: elr,
         }
       : { kind: "plain", learningRate: lr, weightDecay: options.weightDecay };
-    const next = b.within(scope, () =>
-      updateWeight(b, {
-        weight: state.whole,
-        gradient,
-        slots: slots.map(({ whole }) => whole),
-        scalars,
-        optimizer,
-        rule,
-      }),
-    );
-    carry(state, next.weight);
+    const present = { weight: weight.whole, gradient, slots: slots.map(({ whole }) => whole) };
+    const next = b.within(scope, () => updateWeight(b, { ...present, scalars, optimizer, rule }));
+    carry(weight, next.weight);
     for (const [index, slot] of slots.entries()) carry(slot, next.slots[index]!);
     health.push(next.health);
     if (remainder) {
-      const average = declare(name, weights, "average", averageName, first);
+      const average = declare("average", group, averageName);
       const fixed = rule.kind === "fixedNorm" ? rule : undefined;
-      carry(
-        average,
-        b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, fixed)),
-      );
+      const moved = b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, fixed));
+      carry(average, moved);
     }
   }
 
