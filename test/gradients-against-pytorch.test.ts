@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { differentiate } from "../src/autodiff/index.js";
-import { GraphBuilder, inline, type Value } from "../src/graph/index.js";
+import { GraphBuilder, inline, pack, unpack, type Value } from "../src/graph/index.js";
 import { lower } from "../src/lowering/index.js";
 import { expandScaleInvariantLinear } from "../src/method/index.js";
 import { type Architecture, mlp, resnet20 } from "../src/models/index.js";
@@ -63,7 +63,10 @@ async function run(name: string, threads: number): Promise<Comparison> {
   );
   b.output("loss", loss);
   for (const [index, weight] of weights.entries()) b.output(`gradient:${weight}`, gradients[index]!);
-  for (const { name, next } of form.moveStatistics(b)) b.output(name.replace("before:", "after:"), next);
+  const running = statistics.map((statistic) => b.value(`before:${statistic}`));
+  const shapes = running.map(({ shape }) => shape);
+  const moved = unpack(b, form.moveStatistics(b, pack(b, running), statistics), shapes);
+  for (const [index, next] of moved.entries()) b.output(`after:${statistics[index]}`, next);
 
   const bytes = encode({
     ...model,

@@ -17,6 +17,7 @@ const scopes: Readonly<Record<string, Phase>> = {
   loss: "loss",
   gradient: "gradient",
   update: "update",
+  state: "update",
 };
 
 /**

@@ -8,10 +8,10 @@ export function pack(b: GraphBuilder, values: readonly Value[]): Value {
   return vectors.length === 1 ? vectors[0]! : b.op("Concat", vectors, { axis: int(0) });
 }
 
-/** The values that a vector was packed from, in order; of the shapes that `like` has. */
-export function unpack(b: GraphBuilder, packed: Value, like: readonly Value[]): readonly Value[] {
-  if (like.length === 1) return [b.reshape(packed, like[0]!.shape)];
-  const sizes = like.map(({ shape }) => elementCount(shape));
+/** The values that a vector was packed from, in order, by their shapes. */
+export function unpack(b: GraphBuilder, packed: Value, shapes: readonly (readonly number[])[]): readonly Value[] {
+  if (shapes.length === 1) return [b.reshape(packed, shapes[0]!)];
+  const sizes = shapes.map(elementCount);
   const parts = b.add("Split", [packed, b.int64(sizes)], { axis: int(0) }, { outputNames: sizes.map(() => "") });
-  return like.map(({ shape }, index) => b.reshape(parts[index]!, shape));
+  return shapes.map((shape, index) => b.reshape(parts[index]!, shape));
 }

@@ -1,6 +1,5 @@
 export { type AdamOptions, adam } from "./adam.js";
 export { type ClippedGradients, clipByGlobalNorm } from "./clip.js";
-export { groupUpdates, type UpdateGroup } from "./group.js";
 export { averageRemainder, movingAverage } from "./movingAverage.js";
 export type { Direction, DirectionInput, Optimizer, OptimizerScalar } from "./optimizer.js";
 export { constant, cosine, linear, type Schedule, type ScheduleName, schedules, warmUp } from "./schedule.js";

@@ -28,7 +28,15 @@ export {
   totalSteps,
   trainSettings,
 } from "./settings.js";
-export { averageName, nextName, norm0Name, type StateRole, type StateTensor, slotName } from "./state.js";
+export {
+  averageName,
+  nextName,
+  norm0Name,
+  type StateInput,
+  type StateRole,
+  type StateTensor,
+  slotName,
+} from "./state.js";
 export {
   type CopySessions,
   copyGraph,

@@ -11,8 +11,11 @@ import {
   compileEvaluation,
   compileStep,
   evaluationState,
+  nextName,
+  norm0Name,
   StateEvaluator,
   StepRunner,
+  slotName,
 } from "./index.js";
 
 const [batch, classes] = [8, 3];
@@ -57,16 +60,28 @@ const start = async (state: ReadonlyMap<string, Tensor> = new Map()): Promise<St
 describe("the compiled step", () => {
   it("declares what its graph takes and gives", () => {
     const names = step.graph.inputs.map(({ name }) => name);
+    const packs = ["small weights", "small weights#momentum", "running statistics"];
+    const alone = ["layer1.linear.weight", "classifier.weight"];
     expect(names.sort()).toEqual(
-      ["records", "targets", ...step.inputs.scalars, ...step.state.map(({ name }) => name)].sort(),
+      [
+        "records",
+        "targets",
+        "elr",
+        "lr",
+        ...packs,
+        ...alone.flatMap((name) => [name, slotName(name, "momentum"), norm0Name(name)]),
+      ].sort(),
     );
     expect(step.graph.outputs.map(({ name }) => name).sort()).toEqual(
       [
         "loss",
         "correct",
         "health",
-        ...step.state.flatMap(({ name, updated }) => (updated ? [`next:${name}`] : [])),
+        ...[...packs, ...alone.flatMap((name) => [name, slotName(name, "momentum")])].map(nextName),
       ].sort(),
+    );
+    expect(step.stateInputs.map(({ name }) => name).sort()).toEqual(
+      names.filter((name) => !["records", "targets", "elr", "lr"].includes(name)).sort(),
     );
     expect(step.state.filter(({ role }) => role === "norm0").map(({ weight }) => weight)).toEqual([
       "layer1.linear.weight",
@@ -108,6 +123,33 @@ describe("the runner", () => {
     const [once, again] = [await runner.run(records, targets, rates), await good.run(records, targets, rates)];
     expect(once).toEqual(again);
     expect(await runner.snapshot()).toEqual(await good.snapshot());
+  });
+
+  it("knows every tensor by its own name and shape, whatever buffer it lies in", async () => {
+    const runner = await start();
+    await runner.run(records, targets, rates);
+    const snapshot = await runner.snapshot();
+    const shapes = (state: ReadonlyMap<string, { shape: readonly number[] }>) =>
+      Object.fromEntries([...state].map(([name, { shape }]) => [name, shape]));
+    const [bn, bottom, head] = ["layer1.bn", "layer1.linear.weight", "classifier.weight"];
+    expect(shapes(snapshot)).toEqual({
+      [bottom!]: [6, 2],
+      [head!]: [classes, 6],
+      [slotName(bottom!, "momentum")]: [6, 2],
+      [slotName(head!, "momentum")]: [classes, 6],
+      [norm0Name(bottom!)]: [],
+      [norm0Name(head!)]: [],
+      ...Object.fromEntries(
+        ["weight", "bias", "weight#momentum", "bias#momentum", "running_mean", "running_var"].map((part) => [
+          `${bn}.${part}`,
+          [6],
+        ]),
+      ),
+    });
+    for (const [name, { data, dims }] of runner.present()) {
+      expect(data, name).toEqual(snapshot.get(name)!.data);
+      expect(dims, name).toEqual(snapshot.get(name)!.shape);
+    }
   });
 
   it("gives a snapshot that later steps do not change", async () => {

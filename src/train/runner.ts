@@ -53,7 +53,7 @@ export class StepRunner {
     masks: Readonly<Record<string, Float32Array>> = {},
   ): Promise<StepResult> {
     const { inputs } = this.#step;
-    const feeds: Record<string, OrtTensor> = Object.fromEntries(this.#buffers.present());
+    const feeds: Record<string, OrtTensor> = { ...this.#buffers.inputs() };
     feeds[inputs.records.name] =
       records instanceof Uint8Array
         ? new this.#Tensor("uint8", records, inputs.records.shape)
@@ -79,7 +79,7 @@ export class StepRunner {
   }
 
   /** Present value of every state tensor as the runtime's tensors, without a copy: for evaluation. They hold until the next step. */
-  present(): Map<string, OrtTensor> {
+  present(): ReadonlyMap<string, OrtTensor> {
     return this.#buffers.present();
   }
 

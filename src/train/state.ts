@@ -13,19 +13,30 @@ export type StateRole =
   /** Norm_0 of a weight: measured once, never changed */
   | "norm0";
 
-/** One tensor of the training state: an input of the step and, unless constant, an output. */
+/** One tensor of the training state. */
 export interface StateTensor {
-  /** The step's input; the checkpoint's tensor name. */
+  /** What checkpoints and evaluation know it by. */
   readonly name: string;
   readonly role: StateRole;
   /** The weight it belongs to; its own name for a weight or statistic. */
   readonly weight: string;
-  /** Whether the step computes a new value; its output is then named `next:` + name. */
+  /** Whether the step computes a new value. */
   readonly updated: boolean;
   readonly initial: Tensor;
 }
 
-/** The step's output that carries a state tensor's new value. */
+/** An input of the step's graph that holds state: one tensor, or several one behind the other. */
+export interface StateInput {
+  /** Of a lone tensor its own. */
+  readonly name: string;
+  /** A lone tensor's own; of several [elements of all]. */
+  readonly shape: readonly number[];
+  /** Whether the step computes a new value; its output is then named `next:` + name. */
+  readonly updated: boolean;
+  readonly tensors: readonly StateTensor[];
+}
+
+/** The step's output that carries a state input's new value. */
 export const nextName = (name: string): string => `next:${name}`;
 export const slotName = (weight: string, slot: string): string => `${weight}#${slot}`;
 export const norm0Name = (weight: string): string => `${weight}#norm0`;

@@ -1,7 +1,7 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { GraphBuilder } from "../graph/index.js";
 import { elementCount, type Graph, type Tensor } from "../onnx/types.js";
-import { nextName, type StateTensor } from "./state.js";
+import { nextName, type StateInput, type StateTensor } from "./state.js";
 import type { CompiledStep } from "./step.js";
 
 /**
@@ -9,8 +9,10 @@ import type { CompiledStep } from "./step.js";
  * accepted: a bad step changes nothing.
  */
 export interface StateBuffers {
-  /** Present value of every state tensor as the runtime's tensors, without a copy: for steps and evaluation. They hold until the next step is settled. */
-  present(): Map<string, OrtTensor>;
+  /** Present value of every state input of the step, by its name. */
+  inputs(): Readonly<Record<string, OrtTensor>>;
+  /** Present value of every state tensor as the runtime's tensors, without a copy: for evaluation. They hold until the next step is settled. */
+  present(): ReadonlyMap<string, OrtTensor>;
   /** What a step's new values are to be written to, by output name; null where the runtime is to say. */
   next(): Readonly<Record<string, OrtTensor | null>>;
   /** After a step: its results become the present state, or are dropped. */
@@ -21,40 +23,59 @@ export interface StateBuffers {
   release(): Promise<void>;
 }
 
-/** State in the process's memory: two buffers for every updated tensor, of which a step reads one and writes the other. */
+/** One buffer of a state input, and the state tensors that lie in it. */
+interface HostBuffer {
+  readonly whole: OrtTensor;
+  readonly parts: readonly (readonly [name: string, tensor: OrtTensor])[];
+}
+
+/** State in the process's memory: two buffers for every updated input, of which a step reads one and writes the other. */
 export class HostBuffers implements StateBuffers {
-  readonly #step: CompiledStep;
-  readonly #slots: readonly { readonly name: string; readonly buffers: readonly [OrtTensor, OrtTensor] }[];
-  readonly #constants: ReadonlyMap<string, OrtTensor>;
+  readonly #step: Pick<CompiledStep, "state" | "stateInputs">;
+  /** In the order of the step's state inputs; of one that is not updated both are the same. */
+  readonly #buffers: readonly { readonly input: StateInput; readonly pair: readonly [HostBuffer, HostBuffer] }[];
   #present: 0 | 1 = 0;
 
   /**
    * @param Tensor - of the session's own package: a session leaves preallocated outputs of another package's class unwritten, without a word
    * @param state - values to start from; a tensor's initial one where it is not among them
    */
-  constructor(Tensor: TensorConstructor, step: CompiledStep, state: ReadonlyMap<string, Tensor>) {
+  constructor(
+    Tensor: TensorConstructor,
+    step: Pick<CompiledStep, "state" | "stateInputs">,
+    state: ReadonlyMap<string, Tensor>,
+  ) {
     this.#step = step;
-    const tensor = (data: Float32Array, { initial }: StateTensor): OrtTensor =>
-      new Tensor("float32", data, initial.shape);
-    const copied = (of: StateTensor): OrtTensor => tensor(startValue(of, state).slice(), of);
-    this.#slots = step.state
-      .filter(({ updated }) => updated)
-      .map((of) => ({
-        name: of.name,
-        buffers: [copied(of), tensor(new Float32Array(elementCount(of.initial.shape)), of)],
-      }));
-    this.#constants = new Map(step.state.filter(({ updated }) => !updated).map((of) => [of.name, copied(of)]));
+    const empty = (input: StateInput): HostBuffer => {
+      const data = new Float32Array(elementCount(input.shape));
+      let end = 0;
+      const parts = input.tensors.map(({ name, initial }) => {
+        const begin = end;
+        end += elementCount(initial.shape);
+        return [name, new Tensor("float32", data.subarray(begin, end), initial.shape)] as const;
+      });
+      return { whole: new Tensor("float32", data, input.shape), parts };
+    };
+    this.#buffers = step.stateInputs.map((input) => {
+      const first = empty(input);
+      for (const [index, [, part]] of first.parts.entries())
+        (part.data as Float32Array).set(startValue(input.tensors[index]!, state));
+      return { input, pair: [first, input.updated ? empty(input) : first] };
+    });
+  }
+
+  inputs(): Record<string, OrtTensor> {
+    return Object.fromEntries(this.#buffers.map(({ input, pair }) => [input.name, pair[this.#present].whole]));
   }
 
   present(): Map<string, OrtTensor> {
-    const tensors = new Map(this.#constants);
-    for (const { name, buffers } of this.#slots) tensors.set(name, buffers[this.#present]);
-    return tensors;
+    return new Map(this.#buffers.flatMap(({ pair }) => pair[this.#present].parts));
   }
 
   next(): Record<string, OrtTensor> {
     const other = this.#present === 0 ? 1 : 0;
-    return Object.fromEntries(this.#slots.map(({ name, buffers }) => [nextName(name), buffers[other]]));
+    const updated = this.#buffers.filter(({ input }) => input.updated);
+    return Object.fromEntries(updated.map(({ input, pair }) => [nextName(input.name), pair[other].whole]));
   }
 
   settle(_: Readonly<Record<string, OrtTensor>>, accepted: boolean): void {
@@ -91,7 +112,7 @@ export function copyGraph(step: CompiledStep): Graph {
 
 export const copyName = (name: string): string => `copy:${name}`;
 
-/** State on a device: what a step gives stays there and goes into the next one. Only snapshots are brought back. */
+/** State on a device, of steps with an input for every tensor: what a step gives stays there and goes into the next one. Only snapshots are brought back. */
 export class DeviceBuffers implements StateBuffers {
   readonly #step: CompiledStep;
   readonly #sessions: CopySessions;
@@ -115,6 +136,10 @@ export class DeviceBuffers implements StateBuffers {
     const feeds = step.state.map((of) => [of.name, new Tensor("float32", startValue(of, state), of.initial.shape)]);
     const copies = await sessions.upload.run(Object.fromEntries(feeds) as Record<string, OrtTensor>);
     return new DeviceBuffers(step, sessions, new Map(step.state.map(({ name }) => [name, copies[copyName(name)]!])));
+  }
+
+  inputs(): Record<string, OrtTensor> {
+    return Object.fromEntries(this.#present);
   }
 
   present(): Map<string, OrtTensor> {

@@ -9,7 +9,6 @@ import {
   inline,
   pack,
   pruneInitializers,
-  unpack,
   type Value,
 } from "../graph/index.js";
 import { type Costs, lower, opsetsOf, type Target } from "../lowering/index.js";
@@ -20,21 +19,21 @@ import {
   measureNorm,
   type WeightProof,
 } from "../method/index.js";
-import type { Graph, Model, Node, Tensor } from "../onnx/types.js";
+import { elementCount, type Graph, type Model, type Node, type Tensor } from "../onnx/types.js";
 import {
   averageRemainder,
   clipByGlobalNorm,
   type FixedNormRule,
-  groupUpdates,
   movingAverage,
   type Optimizer,
   type PlainRule,
   updateWeight,
-  type WeightUpdateInput,
 } from "../optim/index.js";
+import { carryState, type DeclaredState, declareState } from "./declareState.js";
 import { softmaxCrossEntropy } from "./loss.js";
-import { averageName, nextName, norm0Name, type StateRole, type StateTensor, slotName } from "./state.js";
+import { averageName, norm0Name, type StateInput, type StateRole, type StateTensor, slotName } from "./state.js";
 import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
+import { groupWeights, type WeightGroup } from "./weightGroups.js";
 
 export interface StepOptions {
   readonly input: InputDescription;
@@ -75,7 +74,10 @@ export interface CompiledStep {
     readonly scalars: readonly string[];
     readonly masks: readonly { readonly name: string; readonly shape: readonly number[] }[];
   };
+  /** Every state tensor, by the name that it is known by outside of the graph. */
   readonly state: readonly StateTensor[];
+  /** The graph's inputs that hold them. */
+  readonly stateInputs: readonly StateInput[];
   /** Scalars, apart from the learning rates, that depend on the step: the optimizer's and the moving average's. */
   scalars(step: number): Record<string, number>;
   /** Dropout masks of a step, by input name. */
@@ -85,7 +87,7 @@ export interface CompiledStep {
 /**
  * Compiles model, loss, gradients, optimizer and fixed-norm update into one graph: the whole of one training step, from a raw batch to
  * new weights. Nodes are named after what they are there for: `model/` and the model's node, `gradient/` and the node that it is the gradient of, `update/` and the weight,
- * `input/` and `loss/`.
+ * `input/`, `loss/`, and `state/` for what takes the state apart and puts it together.
  *
  * @param model - in inference form, with its initial weights as initializers and the output `logits`
  * @throws ISO_AUTODIFF_NO_RULE, ISO_GRAPH_SHAPE, ISO_NORM_ZERO naming node or weight
@@ -93,13 +95,30 @@ export interface CompiledStep {
 export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const { input, batchSize, classes, optimizer, ema } = options;
   const b = new GraphBuilder({ opsets: model.opsets });
-  const state: StateTensor[] = [];
-  /** Declares a state tensor: an input now, and an output once {@link carry} says what follows. */
-  const declare = (name: string, role: StateRole, weight: string, initial: Tensor): Value => {
-    state.push({ name, role, weight, updated: role !== "norm0", initial });
-    return b.input(name, "float32", initial.shape);
+  const stateInputs: StateInput[] = [];
+  const first = (name: string): Tensor => initializer(model, name);
+  /** Declares one kind of state of weights that are moved as one: inputs now, and outputs once {@link carry} says what follows. */
+  const declare = (
+    role: StateRole,
+    { name, weights }: Pick<WeightGroup, "name" | "weights">,
+    nameOf = (weight: string): string => weight,
+    initialOf = first,
+  ): DeclaredState => {
+    const tensors = weights.map(
+      (weight): StateTensor => ({
+        name: nameOf(weight),
+        role,
+        weight,
+        updated: role !== "norm0",
+        initial: initialOf(weight),
+      }),
+    );
+    // On a graphics processor each tensor has a buffer of its own: evaluation reads single ones, and a part of a buffer is none there.
+    const state = b.within("state", () => declareState(b, nameOf(name), tensors, options.target === "cpu"));
+    stateInputs.push(...state.inputs);
+    return state;
   };
-  const carry = (name: string, next: Value): void => b.within("update", () => b.output(nextName(name), next));
+  const carry = (state: DeclaredState, next: Value): void => b.within("state", () => carryState(b, state, next));
 
   // 1. The batch: raw records become the network's input.
   const recordsShape = [batchSize, ...recordShape(input)];
@@ -108,12 +127,21 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const batch = b.within("input", () => preprocessRecords(b, records, input, options.statistics));
   const bindings = new Map([[model.graph.inputs[0]!.name, batch]]);
 
-  // 2. Weights and running statistics are state: they come in, and go out changed.
-  for (const { name } of options.proofs) bindings.set(name, declare(name, "weight", name, initializer(model, name)));
+  // 2. Weights and running statistics are state: they come in, and go out changed. Those that are moved as one come as one.
+  const { pretrained = new Set(), pretrainedRate = 1 } = options;
+  const bind = (names: readonly string[], { parts }: DeclaredState): void => {
+    for (const [index, name] of names.entries()) bindings.set(name, parts[index]!);
+  };
+  const groups = groupWeights(options.proofs, options.fixedNorm, pretrainedRate === 1 ? new Set() : pretrained).map(
+    (group) => ({ group, weight: declare("weight", group) }),
+  );
+  for (const { group, weight } of groups) bind(group.weights, weight);
   const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
   const trains = (node: Node): boolean => !options.frozen?.has(node);
-  for (const name of runningStatistics(model.graph, model.graph.nodes.filter(trains)))
-    bindings.set(name, declare(name, "statistic", name, initializer(model, name)));
+  const statistics = runningStatistics(model.graph, model.graph.nodes.filter(trains));
+  const running =
+    statistics.length > 0 ? declare("statistic", { name: "running statistics", weights: statistics }) : undefined;
+  if (running) bind(statistics, running);
 
   // 3. Forward pass in training form, and the loss.
   const form = new TrainingForm();
@@ -122,11 +150,14 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     replace: (node, inputs) => (trains(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined),
   });
   const { loss, correct } = b.within("loss", () => softmaxCrossEntropy(b, values.get("logits")!, targets));
-  for (const { name, next } of b.within("update/statistics", () => form.moveStatistics(b))) carry(name, next);
+  if (running) {
+    const moved = b.within("update/statistics", () => form.moveStatistics(b, running.whole, statistics));
+    carry(running, moved);
+  }
 
   // 4. Gradients.
-  const wanted = options.proofs.map(({ name }) => b.value(name));
-  let gradients = differentiate(b, loss, wanted);
+  const weights = options.proofs.map(({ name }) => bindings.get(name)!);
+  let gradients = differentiate(b, loss, weights);
   const health: Value[] = [];
   if (options.clip !== undefined) {
     const { clip } = options;
@@ -134,72 +165,52 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     gradients = clipped.gradients;
     if (clipped.norm) health.push(clipped.norm);
   }
+  const gradientOf = new Map(weights.map((weight, index) => [weight, gradients[index]]));
 
   // 5. New weights: the optimizer's direction, the effective learning rate, the fixed norm.
   const rates = { elr: b.input("elr", "float32", []), lr: b.input("lr", "float32", []) };
-  const { pretrained = new Set(), pretrainedRate = 1 } = options;
   const factor = b.scalar(pretrainedRate);
   const slower = pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
   const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
   const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
-  const updates = options.proofs.flatMap((proof, index): WeightUpdateInput[] => {
-    const { name } = proof;
-    const gradient = gradients[index];
+  for (const { group, weight } of groups) {
+    const scope = `update/${group.name}`;
+    const gradient = b.within(scope, () => joinGradients(b, weight.parts, gradientOf));
     if (!gradient) {
-      carry(name, b.value(name));
-      return [];
+      carry(weight, weight.whole);
+      continue;
     }
-    const initial = initializer(model, name);
-    const zeros = (): Tensor => ({
-      dtype: "float32",
-      shape: initial.shape,
-      data: new Float32Array(initial.data.length),
-    });
-    const slots = optimizer.slots.map((slot) => declare(slotName(name, slot), "slot", name, zeros()));
-    const { elr, lr } = pretrained.has(name) ? slower : rates;
-    const fixed = fixedNormOf(proof, options.fixedNorm);
-    const rule: FixedNormRule | PlainRule = fixed
+    const slots = optimizer.slots.map((slot) =>
+      declare(
+        "slot",
+        group,
+        (name) => slotName(name, slot),
+        (name) => zerosOf(first(name).shape),
+      ),
+    );
+    const { elr, lr } = group.pretrained ? slower : rates;
+    const { kept } = group;
+    const norm0 = (name: string): Tensor =>
+      measureNorm(name, first(name), kept?.granularity, kept?.channelAxis, kept?.parts);
+    const rule: FixedNormRule | PlainRule = kept
       ? {
           kind: "fixedNorm",
-          norm0: declare(
-            norm0Name(name),
-            "norm0",
-            name,
-            measureNorm(name, initial, fixed.granularity, fixed.channelAxis, fixed.parts),
-          ),
-          ...fixed,
+          norm0: declare("norm0", group, norm0Name, norm0).whole,
+          ...kept,
           baseRule: options.baseRule,
           effectiveLearningRate: elr,
         }
       : { kind: "plain", learningRate: lr, weightDecay: options.weightDecay };
-    return [{ weight: b.value(name), gradient, slots, scalars, optimizer, rule }];
-  });
-  const groups = b.within("update", () => groupUpdates(b, updates));
-  for (const { members, update } of groups) {
-    const weights = members.map(({ weight }) => weight);
-    const names = weights.map(({ name }) => name);
-    const scope = `update/${names.length === 1 ? names[0] : "small"}`;
-    /** Carries what the group holds as one over to each of its members. */
-    const carryEach = (nameOf: (weight: string) => string, next: Value): void => {
-      const values = b.within(scope, () => unpack(b, next, weights));
-      values.forEach((value, member) => {
-        carry(nameOf(names[member]!), value);
-      });
-    };
-    const next = b.within(scope, () => updateWeight(b, update));
-    carryEach((name) => name, next.weight);
-    optimizer.slots.forEach((slot, index) => {
-      carryEach((name) => slotName(name, slot), next.slots[index]!);
-    });
+    const present = { weight: weight.whole, gradient, slots: slots.map(({ whole }) => whole) };
+    const next = b.within(scope, () => updateWeight(b, { ...present, scalars, optimizer, rule }));
+    carry(weight, next.weight);
+    for (const [index, slot] of slots.entries()) carry(slot, next.slots[index]!);
     health.push(next.health);
     if (remainder) {
-      const averages = names.map((name) => declare(averageName(name), "average", name, initializer(model, name)));
-      const { rule } = update;
-      const average = b.within(scope, () => {
-        const present = b.reshape(pack(b, averages), next.weight.shape);
-        return movingAverage(b, present, next.weight, remainder, rule.kind === "fixedNorm" ? rule : undefined);
-      });
-      carryEach(averageName, average);
+      const average = declare("average", group, averageName);
+      const fixed = rule.kind === "fixedNorm" ? rule : undefined;
+      const moved = b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, fixed));
+      carry(average, moved);
     }
   }
 
@@ -219,7 +230,8 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
       scalars: ["elr", "lr", ...scalars.keys(), ...(remainder ? ["averageRemainder"] : [])],
       masks: form.masks,
     },
-    state,
+    stateInputs,
+    state: stateInputs.flatMap(({ tensors }) => tensors),
     scalars: (step) => ({
       ...Object.fromEntries(optimizer.scalars.map(({ name, value }) => [name, value(step)])),
       ...(ema === undefined ? {} : { averageRemainder: averageRemainder(ema, step) }),
@@ -229,18 +241,25 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
 }
 
 /**
- * How a weight's norm is kept: not at all unless it is proved scale-invariant; by channel only where each channel is so by itself, else matrix by
- * matrix, of which a tensor mostly holds one.
+ * The gradient of weights that are updated as one: shaped as they are together. A weight that the loss does not depend on, among others that it does, has zeros; where all are so there is none.
  */
-function fixedNormOf(
-  proof: WeightProof,
-  asked: Granularity | "none",
-): { granularity: Granularity; channelAxis: number; parts?: readonly number[] } | undefined {
-  if (asked === "none" || !proof.scaleInvariant) return undefined;
-  if (asked === "channel" && proof.perChannel) return { granularity: "channel", channelAxis: proof.channelAxis! };
-  const { matrices } = proof;
-  if (matrices) return { granularity: "channel", channelAxis: matrices.axis, parts: matrices.parts };
-  return { granularity: "tensor", channelAxis: 0 };
+function joinGradients(
+  b: GraphBuilder,
+  weights: readonly Value[],
+  gradientOf: ReadonlyMap<Value, Value | undefined>,
+): Value | undefined {
+  const gradients = weights.map((weight) => gradientOf.get(weight));
+  if (gradients.every((gradient) => gradient === undefined)) return undefined;
+  if (gradients.length === 1) return gradients[0];
+  const zeros = ({ shape }: Value): Value => b.constant(zerosOf(shape));
+  return pack(
+    b,
+    gradients.map((gradient, index) => gradient ?? zeros(weights[index]!)),
+  );
+}
+
+function zerosOf(shape: readonly number[]): Tensor {
+  return { dtype: "float32", shape, data: new Float32Array(elementCount(shape)) };
 }
 
 function initializer(model: Model, name: string): Tensor {

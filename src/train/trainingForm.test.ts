@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { GraphBuilder, inline } from "../graph/index.js";
+import { GraphBuilder, inline, unpack } from "../graph/index.js";
 import { randomTensor, relativeDifference, run, tensor } from "../method/testing/run.js";
 import { float, type Model } from "../onnx/types.js";
 import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
@@ -42,17 +42,22 @@ const moments = Array.from({ length: channels }, (_, channel) => {
 describe("batch normalisation in training form", () => {
   it("uses the batch's statistics and moves the running ones, the variance by its unbiased estimate", async () => {
     const b = new GraphBuilder();
-    const bindings = new Map(["mean", "variance"].map((name) => [name, b.input(name, "float32", [channels])] as const));
-    bindings.set("x", b.input("x", "float32", x.shape));
+    const running = b.input("running", "float32", [2 * channels]);
+    const [variance, mean] = unpack(b, running, [[channels], [channels]]);
+    const bindings = new Map([
+      ["mean", mean!],
+      ["variance", variance!],
+      ["x", b.input("x", "float32", x.shape)],
+    ]);
     const form = new TrainingForm();
     const values = inline(b, model(), bindings, {
       prefix: "model/",
       replace: (node, inputs) => form.replace(b, node, inputs),
     });
     b.output("normalised", values.get("y")!);
-    expect(form.moveStatistics(b).map(({ name }) => name)).toEqual(["mean", "variance"]);
-    for (const { name, next } of form.moveStatistics(b)) b.output(`next:${name}`, next);
-    const outputs = await run(b, { x, ...statistics });
+    b.output("moved", form.moveStatistics(b, running, ["variance", "mean"]));
+    const packed = tensor([2 * channels], [...statistics.variance.data, ...statistics.mean.data]);
+    const outputs = await run(b, { x, running: packed });
 
     const [gain, bias] = [
       [1.5, 0.5],
@@ -68,12 +73,12 @@ describe("batch normalisation in training form", () => {
     const next = (running: Float32Array, own: (channel: number) => number) =>
       running.map((value, channel) => momentum * value + (1 - momentum) * own(channel));
     const means = next(statistics.mean.data, (channel) => moments[channel]!.mean);
-    expect(relativeDifference(outputs["next:mean"]!, means)).toBeLessThan(1e-6);
+    expect(relativeDifference(outputs.moved!.subarray(channels), means)).toBeLessThan(1e-6);
     const variances = next(
       statistics.variance.data,
       (channel) => moments[channel]!.squares / (moments[channel]!.count - 1),
     );
-    expect(relativeDifference(outputs["next:variance"]!, variances)).toBeLessThan(1e-6);
+    expect(relativeDifference(outputs.moved!.subarray(0, channels), variances)).toBeLessThan(1e-6);
   });
 });
 
@@ -124,5 +129,18 @@ it("running statistics must be stored in the model", () => {
       code: "ISO_MODEL_UNSUITABLE",
       message: expect.stringContaining("running statistic variance of batch normalisation bn"),
     }),
+  );
+});
+
+it("refuses batch normalisations that share a running statistic, which each would move", () => {
+  const b = new GraphBuilder();
+  const form = new TrainingForm();
+  const { graph } = model();
+  const [node] = graph.nodes;
+  const channel = b.input("channel", "float32", [channels]);
+  const inputs = [b.input("x", "float32", x.shape), channel, channel, channel, channel];
+  form.replace(b, node!, inputs);
+  expect(() => form.replace(b, { ...node!, name: "second" }, inputs)).toThrow(
+    "batch normalisation second shares its running statistic mean with another one",
   );
 });

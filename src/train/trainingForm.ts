@@ -1,18 +1,10 @@
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
-import { type GraphBuilder, isDropPath, pack, unpack, type Value } from "../graph/index.js";
+import { type GraphBuilder, isDropPath, pack, type Value } from "../graph/index.js";
 import { elementCount, float, type Graph, type Node } from "../onnx/types.js";
 
-/** A running statistic's value after the step. */
-export interface StatisticUpdate {
-  /** The state tensor's name. */
-  readonly name: string;
-  readonly next: Value;
-}
-
-/** running' = kept running + (weight of the batch) batch */
+/** running' = kept running + share batch */
 interface StatisticMove {
-  readonly running: Value;
   readonly batch: Value;
   readonly kept: number;
   readonly share: number;
@@ -49,7 +41,8 @@ export function runningStatistics(graph: Graph, nodes: readonly Node[] = graph.n
  * statistics and moves the running ones, dropout multiplies by a mask.
  */
 export class TrainingForm {
-  readonly #moves: StatisticMove[] = [];
+  /** By the running statistic's name. */
+  readonly #moves = new Map<string, StatisticMove>();
   readonly masks: DropoutMask[] = [];
 
   /** What `inline` asks of each node: its outputs in training form, or undefined where it is the same as in inference. */
@@ -65,7 +58,7 @@ export class TrainingForm {
    * estimate, as PyTorch has it.
    */
   #batchNormalization(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): Value {
-    const [x, scale, bias, runningMean, runningVariance] = inputs as readonly Value[];
+    const [x, scale, bias] = inputs as readonly Value[];
     const momentum = attributeNumber(node, "momentum", 0.9);
     const [y, mean, variance] = b.abstract(
       "BatchNormTraining",
@@ -75,48 +68,50 @@ export class TrainingForm {
     );
     const values = elementCount(x!.shape) / x!.shape[1]!;
     const share = 1 - momentum;
-    this.#moves.push(
-      { running: runningMean!, batch: mean!, kept: momentum, share },
-      {
-        running: runningVariance!,
-        batch: variance!,
-        kept: momentum,
-        share: (share * values) / Math.max(1, values - 1),
-      },
-    );
+    this.#move(node, 3, { batch: mean!, kept: momentum, share });
+    this.#move(node, 4, { batch: variance!, kept: momentum, share: (share * values) / Math.max(1, values - 1) });
     return y!;
   }
 
-  /** Moves all running statistics at once, as one long vector: they are many and short, and a node costs as much as some thousand elements. */
-  moveStatistics(b: GraphBuilder): readonly StatisticUpdate[] {
-    if (this.#moves.length === 0) return [];
+  #move(node: Node, input: number, move: StatisticMove): void {
+    const name = node.inputs[input]!;
+    if (this.#moves.has(name))
+      throw new IsonormError(
+        "ISO_MODEL_UNSUITABLE",
+        `batch normalisation ${node.name || node.outputs[0]} shares its running statistic ${name} with another one`,
+        "Export the model with running statistics for each batch normalisation",
+      );
+    this.#moves.set(name, move);
+  }
+
+  /**
+   * Moves running statistics as one long vector: they are many and short, and a node costs as much as some thousand elements.
+   *
+   * @param running - the statistics one behind the other
+   * @param names - theirs, in that order
+   * @returns the moved ones, shaped as `running`
+   */
+  moveStatistics(b: GraphBuilder, running: Value, names: readonly string[]): Value {
+    const moves = names.map((name) => this.#moves.get(name)!);
     const each = (value: (move: StatisticMove) => number): Value => {
       const data = Float32Array.from(
-        this.#moves.flatMap((move) => new Array<number>(elementCount(move.running.shape)).fill(value(move))),
+        moves.flatMap((move) => new Array<number>(elementCount(move.batch.shape)).fill(value(move))),
       );
       return b.constant({ dtype: "float32", shape: [data.length], data });
     };
-    const running = this.#moves.map((move) => move.running);
-    const kept = b.times(
-      pack(b, running),
-      each((move) => move.kept),
-    );
     const batch = pack(
       b,
-      this.#moves.map((move) => move.batch),
+      moves.map((move) => move.batch),
     );
-    const next = unpack(
-      b,
-      b.plus(
-        kept,
-        b.times(
-          batch,
-          each((move) => move.share),
-        ),
-      ),
+    const kept = b.times(
       running,
+      each((move) => move.kept),
     );
-    return running.map(({ name }, index) => ({ name, next: next[index]! }));
+    const moved = b.times(
+      batch,
+      each((move) => move.share),
+    );
+    return b.plus(kept, moved);
   }
 
   #dropout(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): Value {
