@@ -100,8 +100,7 @@ const scan: ControlRule = (node, walk) => {
     return length === undefined ? [] : [length];
   });
   const [trips] = lengths;
-  if (trips === undefined)
-    throw new Unresolved(`how often ${labelOf(node)} runs is known only when the model runs`);
+  if (trips === undefined) throw new Unresolved(`how often ${labelOf(node)} runs is known only when the model runs`);
   if (lengths.some((length) => length !== trips))
     throw invalid(node, `its inputs have ${lengths.join(" and ")} elements along the axes that it scans`);
   walk.decide(node, trips);
@@ -125,8 +124,7 @@ const scan: ControlRule = (node, walk) => {
     const at = index - states;
     if (name === "") return;
     if (at < 0) walk.alias(name, state[index]!);
-    else
-      stack(node, walk, name, outputBackwards[at] ? made[at]!.toReversed() : made[at]!, outputAxes[at]!, scans[at]!);
+    else stack(node, walk, name, outputBackwards[at] ? made[at]!.toReversed() : made[at]!, outputAxes[at]!, scans[at]!);
   });
 };
 
@@ -180,4 +178,3 @@ export const loopRules: ReadonlyMap<string, ControlRule> = new Map([
   ["Loop", loop],
   ["Scan", scan],
 ]);
-

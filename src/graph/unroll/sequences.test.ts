@@ -32,12 +32,7 @@ const split = (sizes: Tensor | undefined, index: number, attributes: Node["attri
   constants: { ...(sizes && { sizes }), index: i64([], index) },
 });
 const built = (last: Node, constants: Readonly<Record<string, Tensor>> = {}, between: readonly Node[] = []) => ({
-  nodes: [
-    node("Neg", ["x"], "negative"),
-    node("SequenceConstruct", ["x", "negative", "x"], "parts"),
-    ...between,
-    last,
-  ],
+  nodes: [node("Neg", ["x"], "negative"), node("SequenceConstruct", ["x", "negative", "x"], "parts"), ...between, last],
   constants,
 });
 const product: Graph = {

@@ -10,14 +10,16 @@ const outputOf = (node: Node): string => node.outputs[0]!;
 
 function elementsOf(node: Node, walk: Walk, input = 0): readonly string[] {
   const elements = walk.sequence(node.inputs[input] ?? "");
-  if (!elements) throw new Unresolved(`what the sequence that ${labelOf(node)} reads holds is known only when the model runs`);
+  if (!elements)
+    throw new Unresolved(`what the sequence that ${labelOf(node)} reads holds is known only when the model runs`);
   return elements;
 }
 
 /** The place that an input names, from the front. */
 function placeOf(node: Node, walk: Walk, input: number, length: number, last = length - 1): number {
   const given = constantNumber(walk, node.inputs[input]!);
-  if (given === undefined) throw new Unresolved(`which element ${labelOf(node)} means is known only when the model runs`);
+  if (given === undefined)
+    throw new Unresolved(`which element ${labelOf(node)} means is known only when the model runs`);
   const place = given < 0 ? given + length : given;
   if (place >= 0 && place <= last) return place;
   throw new IsonormError(
@@ -96,7 +98,11 @@ const map: ControlRule = (node, walk) => {
     return walk.copy(node, body, String(at), inputs);
   });
   node.outputs.forEach((name, index) => {
-    if (name !== "") walk.hold(name, results.map((outputs) => outputs[index]!));
+    if (name !== "")
+      walk.hold(
+        name,
+        results.map((outputs) => outputs[index]!),
+      );
   });
 };
 

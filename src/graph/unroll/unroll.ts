@@ -199,7 +199,14 @@ class Pass implements Walk {
   ): readonly string[] {
     const base = short(label);
     const names = outputs.map((name) => name || this.#fresh(base));
-    this.#take({ op, domain: "", name: base, inputs: inputs.map((name) => this.resolve(name)), outputs: names, attributes });
+    this.#take({
+      op,
+      domain: "",
+      name: base,
+      inputs: inputs.map((name) => this.resolve(name)),
+      outputs: names,
+      attributes,
+    });
     return names;
   }
 
@@ -219,7 +226,10 @@ class Pass implements Walk {
   }
 
   hold(name: string, elements: readonly string[]): void {
-    this.#sequences.set(name, elements.map((element) => this.resolve(element)));
+    this.#sequences.set(
+      name,
+      elements.map((element) => this.resolve(element)),
+    );
   }
 
   decide(node: Node, number: number): void {

@@ -26,7 +26,13 @@ export interface Walk {
    */
   copy(node: Node, body: Body, label: string, inputs: readonly string[]): readonly string[];
   /** Adds a node; returns its outputs, which get the names given or, for "", one of their own. */
-  add(label: string, op: string, inputs: readonly string[], attributes: Attributes, outputs: readonly string[]): readonly string[];
+  add(
+    label: string,
+    op: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    outputs: readonly string[],
+  ): readonly string[];
   constant(label: string, tensor: Tensor): string;
   /** Whoever reads `name` reads `source` instead. */
   alias(name: string, source: string): void;
