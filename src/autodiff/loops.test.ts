@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type GraphBuilder, inline, unroll, upgrade, type Value } from "../graph/index.js";
+import { type GraphBuilder, inline, materialiseConstants, unroll, upgrade, type Value } from "../graph/index.js";
 import {
   body,
   floats,
@@ -16,7 +16,10 @@ import { checkGradient, randomTensor } from "./testing/finiteDifference.js";
 /** Gradients of the first output by the input x and the weights named. */
 function check(written: Written, x: Tensor, weights: readonly string[]) {
   const model = upgrade(modelOf({ ...written, inputs: ["x"] }));
-  const { model: plain } = unroll(model, new Map([["x", { dtype: "float32", shape: x.shape }]]));
+  const { model: unrolled } = unroll(model, new Map([["x", { dtype: "float32", shape: x.shape }]]));
+  const inputs = [{ name: "x", dtype: "float32", shape: x.shape }] as const;
+  // ConstantOfShape as a constant, which can be made float64.
+  const plain = { ...unrolled, graph: materialiseConstants({ ...unrolled.graph, inputs }, unrolled.opsets) };
   const build = (b: GraphBuilder, inputs: readonly Value[]): Value => {
     const bindings = new Map(["x", ...weights].map((name, index) => [name, inputs[index]!]));
     return inline(b, plain, bindings).get(plain.graph.outputs[0]!.name)!;

@@ -77,6 +77,31 @@ describe("batch normalisation in training form", () => {
   });
 });
 
+it("a batch normalisation that a loop's body uses again moves its running statistics once for each use", async () => {
+  const given = model();
+  const [first] = given.graph.nodes;
+  const doubled = { op: "Add", domain: "", name: "double", inputs: ["x", "x"], outputs: ["2x"], attributes: {} };
+  const again = { ...first!, name: "again", inputs: ["2x", ...first!.inputs.slice(1)], outputs: ["again"] };
+  const graph = { ...given.graph, nodes: [first!, doubled, again] };
+  const b = new GraphBuilder();
+  const bindings = new Map(["mean", "variance"].map((name) => [name, b.input(name, "float32", [channels])] as const));
+  bindings.set("x", b.input("x", "float32", x.shape));
+  const form = new TrainingForm();
+  inline(b, { ...given, graph }, bindings, { replace: (node, inputs) => form.replace(b, node, inputs) });
+  for (const { name, next } of form.moveStatistics(b)) b.output(`next:${name}`, next);
+  const outputs = await run(b, { x, ...statistics });
+  const moved = (running: Float32Array, own: (channel: number) => number, twice: number) =>
+    running.map((value, channel) => {
+      const once = momentum * value + (1 - momentum) * own(channel);
+      return momentum * once + (1 - momentum) * twice * own(channel);
+    });
+  const means = moved(statistics.mean.data, (channel) => moments[channel]!.mean, 2);
+  expect(relativeDifference(outputs["next:mean"]!, means)).toBeLessThan(1e-6);
+  const unbiased = (channel: number) => moments[channel]!.squares / (moments[channel]!.count - 1);
+  const variances = moved(statistics.variance.data, unbiased, 4);
+  expect(relativeDifference(outputs["next:variance"]!, variances)).toBeLessThan(1e-6);
+});
+
 it("a drop path takes whole examples, a dropout elements; a mask holds 0 or 1 / (1 - ratio)", async () => {
   const made = new GraphBuilder();
   const ratio = made.scalar(0.5);

@@ -75,16 +75,25 @@ export class TrainingForm {
     );
     const values = elementCount(x!.shape) / x!.shape[1]!;
     const share = 1 - momentum;
-    this.#moves.push(
-      { running: runningMean!, batch: mean!, kept: momentum, share },
-      {
-        running: runningVariance!,
-        batch: variance!,
-        kept: momentum,
-        share: (share * values) / Math.max(1, values - 1),
-      },
-    );
+    this.#move(b, { running: runningMean!, batch: mean!, kept: momentum, share });
+    const unbiased = (share * values) / Math.max(1, values - 1);
+    this.#move(b, { running: runningVariance!, batch: variance!, kept: momentum, share: unbiased });
     return y!;
+  }
+
+  /** A layer that is used again, as in a loop's body, moves its statistics again: k2 (k1 r + s1 b1) + s2 b2 = k1 k2 r + (k2 s1 b1 + s2 b2). */
+  #move(b: GraphBuilder, next: StatisticMove): void {
+    const index = this.#moves.findIndex(({ running }) => running.name === next.running.name);
+    const earlier = this.#moves[index];
+    if (!earlier) {
+      this.#moves.push(next);
+      return;
+    }
+    const batch = b.plus(
+      b.times(earlier.batch, b.scalar(next.kept * earlier.share)),
+      b.times(next.batch, b.scalar(next.share)),
+    );
+    this.#moves[index] = { running: next.running, batch, kept: next.kept * earlier.kept, share: 1 };
   }
 
   /** Moves all running statistics at once, as one long vector: they are many and short, and a node costs as much as some thousand elements. */
