@@ -30,6 +30,7 @@ async function agrees(written: Written, opset?: number): Promise<Model> {
     await runGraph(model.graph, model.opsets),
   ];
   const values = inferGraph(model.graph, model.opsets);
+  expect(new Set(model.graph.nodes.map(({ name }) => name)).size).toBe(model.graph.nodes.length);
   expected.forEach((tensor, index) => {
     const name = written.outputs[index] as string;
     expect([name, found[index]!.dims]).toEqual([name, tensor.dims]);
@@ -97,6 +98,21 @@ describe("Loop", () => {
       },
     });
     expect(model.graph.nodes.filter(({ op }) => op === "Neg")).toHaveLength(3);
+  });
+
+  it("gives copies of nodes without names, of one operator, names of their own", async () => {
+    const unnamed = body({
+      lines: ["going2 = Identity(going)", "a = Sin(sum)", "sum2 = Sin(a)"],
+      inputs: trip("sum"),
+      outputs: ["going2", "sum2"],
+    });
+    const { value } = unnamed.body as { value: ReturnType<typeof graphOf> };
+    const nodes = value.nodes.map((node) => ({ ...node, name: "" }));
+    await agrees({
+      lines: [["last = Loop(times, , start)", { body: { kind: "graph", value: { ...value, nodes } } }]],
+      outputs: ["last"],
+      constants: { start: floats([2]), times: scalar(3) },
+    });
   });
 
   it("runs as often as a shape says", async () => {

@@ -87,8 +87,9 @@ class Pass implements Walk {
   readonly unresolved = new Map<string, string>();
   readonly decisions = new Map<string, Decision>();
   readonly #opsets: ReadonlyMap<string, number>;
-  /** Names that are given, each with the number to try next where it is asked for again. */
+  /** Names of values, and of nodes, that are given, each with the number to try next where it is asked for again. */
   readonly #names = new Map<string, number>();
+  readonly #nodeNames = new Map<string, number>();
   readonly #values = new Map<string, Value>();
   readonly #aliases = new Map<string, string>();
   readonly #sequences = new Map<string, readonly string[]>();
@@ -105,6 +106,7 @@ class Pass implements Walk {
   ) {
     this.#opsets = opsets;
     for (const name of allNames(graph)) this.#names.set(name, 1);
+    for (const { name } of graph.nodes) this.#nodeNames.set(name, 1);
     this.initializers = new Map(graph.initializers);
     for (const [name, type] of inputs) this.#values.set(name, { ...type, name });
     for (const [name, tensor] of graph.initializers) this.#define(name, tensor);
@@ -182,7 +184,8 @@ class Pass implements Walk {
         inner.outputs.forEach((name, index) => {
           if (name !== "") names.set(name, outputs[index]!);
         });
-        this.visit({ ...copied, name: `${prefix}/${short(inner.name || inner.op)}`, outputs });
+        const name = freshName(this.#nodeNames, `${prefix}/${short(inner.name || inner.op)}`);
+        this.visit({ ...copied, name, outputs });
       }
     } finally {
       this.#depth--;
@@ -202,7 +205,7 @@ class Pass implements Walk {
     this.#take({
       op,
       domain: "",
-      name: base,
+      name: freshName(this.#nodeNames, base),
       inputs: inputs.map((name) => this.resolve(name)),
       outputs: names,
       attributes,
