@@ -1,5 +1,5 @@
 import type { GraphBuilder, Value } from "../../graph/index.js";
-import { int } from "../../onnx/types.js";
+import { type Attributes, int } from "../../onnx/types.js";
 import { describeGradients } from "../testing/describeGradients.js";
 import { distinctTensor, type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
 
@@ -73,7 +73,8 @@ describeGradients("reductions, special cases", {
       {
         inputs: [zeros(1, 4, 6)],
         opset: 26,
-        build: (b: GraphBuilder, [x]: readonly Value[]) => b.op("CumProd", [x, axisScalar(b, 2)], attributes),
+        build: (b: GraphBuilder, [x]: readonly Value[]) =>
+          b.op("CumProd", [x, axisScalar(b, 2)], attributes as Attributes),
       },
     ]),
   ),
