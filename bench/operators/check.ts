@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { checkGradient, randomTensor } from "../../src/autodiff/testing/finiteDifference.js";
 import { IsonormError } from "../../src/errors.js";
-import { inferGraph, inline, upgrade } from "../../src/graph/index.js";
+import { inferGraph, inline, unroll, upgrade } from "../../src/graph/index.js";
 import { decode, encode, type Model, type Tensor } from "../../src/onnx/index.js";
 import type { NodeCase } from "./cases.js";
 
@@ -88,7 +88,7 @@ export async function checkCase(node: NodeCase): Promise<CaseResult> {
   };
 }
 
-/** The model upgraded, with some of its inputs made constants. */
+/** The model upgraded and unrolled, with some of its inputs made constants. */
 interface Form {
   readonly model: Model;
   readonly rest: readonly { readonly name: string; readonly tensor: Tensor }[];
@@ -123,7 +123,13 @@ function formOf(model: Model, feeds: readonly Tensor[]): Form | Verdict {
           ]),
         },
       });
-      return { model: bound, rest, values: inferGraph(bound.graph, bound.opsets) };
+      const { model: plain, unresolved } = unroll(
+        bound,
+        new Map(rest.map(({ name, tensor }) => [name, typed(tensor)])),
+      );
+      for (const reason of unresolved.values())
+        throw new IsonormError("ISO_ONNX_UNSUPPORTED", reason, "Make what it depends on constant");
+      return { model: plain, rest, values: inferGraph(plain.graph, plain.opsets) };
     } catch (error) {
       if (!(error instanceof IsonormError)) return fails(reason(error));
       problem ??= missing(reason(error));
@@ -131,6 +137,8 @@ function formOf(model: Model, feeds: readonly Tensor[]): Form | Verdict {
   }
   return problem!;
 }
+
+const typed = ({ dtype, shape }: Tensor) => ({ dtype, shape });
 
 type Expected = Pick<Tensor, "dtype" | "shape"> | undefined;
 

@@ -275,7 +275,12 @@ export class GraphBuilder {
   }
 }
 
-function freshName(taken: Map<string, number>, base: string): string {
+/**
+ * The name, or it with a number behind it that makes it new.
+ *
+ * @param taken - names given, each with the number to try next; the new one is added
+ */
+export function freshName(taken: Map<string, number>, base: string): string {
   let count = taken.get(base);
   if (count === undefined) {
     taken.set(base, 1);

@@ -41,5 +41,6 @@ export {
   replaceValue,
   topologicalOrder,
 } from "./rewrite/index.js";
+export { isControl, keyOf, storedConstant, type Unrolled, unroll } from "./unroll/index.js";
 export { currentOpset, upgrade } from "./upgrade/index.js";
 export type { TensorType, Value } from "./value.js";

@@ -22,8 +22,8 @@ export interface InlineOptions {
  *
  * A binding takes the place of a graph input or initializer: so trained weights become inputs of the builder. A bound graph input may
  * differ from the model's declaration in its first axis, the batch; on all others the sizes must agree. Initializers without a
- * binding are added to the builder, graph inputs without one become inputs of the builder, Constant nodes become initializers, and an If with a
- * constant condition is replaced by the branch taken.
+ * binding are added to the builder, graph inputs without one become inputs of the builder, Constant nodes become initializers.
+ * Nodes that hold graphs are refused: `unroll` the model first.
  *
  * The nodes keep their meaning only under their own operator sets: the builder must have been made with the model's
  * (`new GraphBuilder({ opsets: model.opsets })`). Where more nodes are to be added after the model's, as in training, `upgrade` it first: then
@@ -91,15 +91,11 @@ class Replay {
   node(node: Node): void {
     const domain = node.domain === "ai.onnx" ? "" : node.domain;
     const inputs = node.inputs.map((name) => (name === "" ? undefined : this.value(name, node)));
-    if (domain === "" && node.op === "If") {
-      this.branch(node, inputs[0]);
-      return;
-    }
     if (Object.values(node.attributes).some(({ kind }) => kind === "graph" || kind === "graphs"))
       throw new IsonormError(
         "ISO_ONNX_UNSUPPORTED",
         `node ${nameOf(node)} (${node.op}) holds a graph of its own`,
-        "Export the model without control flow, for example by tracing it with fixed shapes",
+        "Export the model without control flow, for example by tracing it with fixed shapes, or unroll it first",
       );
     const replacement = this.replace?.(node, inputs);
     if (replacement) {
@@ -130,31 +126,13 @@ class Replay {
 
   /** One error for all nodes of the graph whose operators have no shape rule. For a single one the builder's own error says more. */
   refuse(): void {
-    const unknown = this.nodes.filter(({ op, domain }) => op !== "If" && !hasInference(op, domain));
+    const unknown = this.nodes.filter(({ op, domain }) => !hasInference(op, domain));
     if (unknown.length === 1) return;
     throw new IsonormError(
       "ISO_GRAPH_SHAPE",
       `${unknown.length} nodes have operators that are not supported: ${unknown.map((other) => `${operatorKey(other.op, other.domain)} (node ${nameOf(other)})`).join(", ")}`,
       "Replace them in the model, or report which model needs them",
     );
-  }
-
-  /** An If whose condition is constant is the branch that it takes. */
-  branch(node: Node, condition: Value | undefined): void {
-    const taken = condition?.constant?.data[0];
-    if (taken === undefined)
-      throw new IsonormError(
-        "ISO_ONNX_UNSUPPORTED",
-        `the condition of node ${nameOf(node)} (If) is known only when the model runs`,
-        "Export the model without control flow, for example by tracing it with fixed shapes",
-      );
-    const body = node.attributes[taken ? "then_branch" : "else_branch"];
-    if (body?.kind !== "graph")
-      throw new IsonormError("ISO_GRAPH_INVALID", `node ${nameOf(node)} (If) lacks a branch`, "Export the model anew");
-    this.graph(body.value);
-    node.outputs.forEach((name, index) => {
-      if (name !== "") this.define(name, this.value(body.value.outputs[index]?.name ?? "", node));
-    });
   }
 
   value(name: string, reader: Node): Value {

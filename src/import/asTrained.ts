@@ -1,5 +1,5 @@
 import { preprocessPrefix, readDescription, serving } from "../classifier/index.js";
-import { attributeTensor, inferGraph, pruneInitializers, upgrade } from "../graph/index.js";
+import { inferGraph, pruneInitializers, storedConstant, upgrade } from "../graph/index.js";
 import { norms, scaleInvariantLinearAttributes } from "../method/index.js";
 import type { Graph, Model, Node, Tensor } from "../onnx/index.js";
 
@@ -38,9 +38,9 @@ export function asTrained(model: Model): Model {
 /** Constant nodes as initializers: some exporters (PaddlePaddle's) store all their weights in them. */
 function withStoredConstants(model: Model): Model {
   const initializers = new Map(model.graph.initializers);
-  const nodes = model.graph.nodes.filter(({ op, domain, attributes, outputs: [output = ""] }) => {
-    const value = op === "Constant" && domain === "" ? attributeTensor(attributes, "value") : undefined;
-    if (value) initializers.set(output, value);
+  const nodes = model.graph.nodes.filter((node) => {
+    const value = storedConstant(node);
+    if (value) initializers.set(node.outputs[0] ?? "", value);
     return !value;
   });
   return nodes.length === model.graph.nodes.length

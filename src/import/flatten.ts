@@ -5,14 +5,17 @@ import {
   eliminateDeadNodes,
   hasInference,
   infer,
+  keyOf,
   pruneInitializers,
   topologicalOrder,
+  type Unrolled,
+  unroll,
   type Value,
 } from "../graph/index.js";
 import type { Graph, Model, Node, Tensor } from "../onnx/index.js";
 
-/** A batch size that no network has for anything else. */
-const probeBatch = 7;
+/** Batch sizes that no network has for anything else. */
+const [probeBatch, otherBatch] = [7, 11];
 
 /** A model in our own form, and what in it has none. */
 export interface FlatModel {
@@ -23,7 +26,7 @@ export interface FlatModel {
 
 /**
  * A foreign model brought to the form of our own: every constant is an initializer, weights stand as the layer reads them (not behind an Identity,
- * a Cast or a Transpose), an If whose condition does not depend on the data is the branch that it takes, and a batch size that was fixed
+ * a Cast or a Transpose), loops and branches that do not depend on the data are written out, and a batch size that was fixed
  * on export is free again. Shape arithmetic that depends on the batch stays as it is.
  *
  * What isonorm does not know, and all that reads it, stays as it is too: behind the classifier it does no harm (scikit-learn's exporter puts a dictionary
@@ -34,33 +37,47 @@ export interface FlatModel {
  * @throws ISO_GRAPH_SHAPE, ISO_GRAPH_INVALID
  */
 export function flatten(model: Model, shape: readonly number[], fixedBatch?: number): FlatModel {
-  const flattener = new Flattener(model, shape, fixedBatch);
-  flattener.walk(model.graph);
+  const { model: plain, unresolved } = unrolled(model, shape, fixedBatch);
+  const flattener = new Flattener(plain, shape, fixedBatch);
+  flattener.walk(plain.graph);
   const { nodes, initializers, renamed, unknown } = flattener;
-  const outputs = new Set(model.graph.outputs.map(({ name }) => name));
+  const outputs = new Set(plain.graph.outputs.map(({ name }) => name));
   const identities: Node[] = [...renamed]
     .filter(([name]) => outputs.has(name))
     .map(([name, source]) => ({ op: "Identity", domain: "", name, inputs: [source], outputs: [name], attributes: {} }));
   return {
     model: {
-      ...model,
+      ...plain,
       graph: pruneInitializers(
-        eliminateDeadNodes({ ...model.graph, nodes: [...nodes, ...identities], initializers, valueInfo: [] }),
+        eliminateDeadNodes({ ...plain.graph, nodes: [...nodes, ...identities], initializers, valueInfo: [] }),
       ),
     },
     requireKnown: (nodes) => {
       const used = new Set(nodes.flatMap(({ outputs }) => outputs));
-      const met = unknown.filter(({ node }) => node.outputs.some((name) => used.has(name)));
-      if (met.length > 0) throw unsupported(met);
+      const met = unknown.filter((node) => node.outputs.some((name) => used.has(name)));
+      if (met.length > 0) throw unsupported(met, unresolved);
     },
   };
 }
 
-/** A node without a form of our own. */
-interface UnknownNode {
-  readonly node: Node;
-  /** Whether it is an If whose branch depends on the data, not an operator without a shape rule. */
-  readonly branches: boolean;
+/**
+ * `unroll` for a batch of any size: what would run more often, or choose otherwise, for another batch stays as it is. Where the model was exported for one size of batch
+ * its shapes are of that one.
+ */
+function unrolled(model: Model, shape: readonly number[], fixedBatch: number | undefined): Unrolled {
+  const [input] = model.graph.inputs;
+  const kept = new Map<string, string>();
+  const forBatch = (batch: number): Unrolled =>
+    unroll(model, new Map([[input!.name, { dtype: input!.dtype ?? "float32", shape: [batch, ...shape] }]]), kept);
+  if (fixedBatch !== undefined) return forBatch(fixedBatch);
+  for (;;) {
+    const [one, other] = [forBatch(probeBatch), forBatch(otherBatch)];
+    const differing = [...one.decisions].filter(
+      ([name, { number }]) => (other.decisions.get(name)?.number ?? number) !== number,
+    );
+    if (differing.length === 0) return one;
+    for (const [name, { label }] of differing) kept.set(name, `what ${label} does depends on the size of the batch`);
+  }
 }
 
 /** One pass over the nodes, in order. */
@@ -69,7 +86,8 @@ class Flattener {
   readonly initializers: Map<string, Tensor>;
   /** Values that are others under a new name. */
   readonly renamed = new Map<string, string>();
-  readonly unknown: UnknownNode[] = [];
+  /** Nodes without a form of our own. */
+  readonly unknown: Node[] = [];
   /** Values that depend on unknown nodes. */
   readonly #obscure = new Set<string>();
   readonly #values = new Map<string, Value>();
@@ -96,16 +114,14 @@ class Flattener {
   walk(graph: Graph): void {
     for (const node of topologicalOrder(graph).nodes) {
       const inputs = node.inputs.map((name) => this.renamed.get(name) ?? name);
-      const isIf = node.op === "If" && node.domain === "";
-      if (!isIf && !hasInference(node.op, node.domain)) this.#leave({ ...node, inputs }, { node, branches: false });
+      if (!hasInference(node.op, node.domain)) this.#leave({ ...node, inputs }, node);
       else if (inputs.some((name) => this.#obscure.has(name))) this.#leave({ ...node, inputs });
-      else if (isIf) this.#branch({ ...node, inputs });
       else this.#node(this.#withFreeBatch({ ...node, inputs }));
     }
   }
 
   /** Keeps a node as it is. */
-  #leave(node: Node, unknown?: UnknownNode): void {
+  #leave(node: Node, unknown?: Node): void {
     if (unknown) this.unknown.push(unknown);
     for (const name of node.outputs) this.#obscure.add(name);
     this.nodes.push(node);
@@ -149,27 +165,6 @@ class Flattener {
       if (name !== "" && type) this.#values.set(name, { ...type, name });
     });
     this.nodes.push(node);
-  }
-
-  #branch(node: Node): void {
-    const condition = this.#value(node.inputs[0] ?? "", node).constant?.data[0];
-    const body = node.attributes[condition ? "then_branch" : "else_branch"];
-    if (condition === undefined || body?.kind !== "graph") {
-      this.#leave(node, { node, branches: true });
-      return;
-    }
-    for (const [name, tensor] of body.value.initializers) {
-      this.initializers.set(name, tensor);
-      this.#define(name, tensor);
-    }
-    this.walk(body.value);
-    node.outputs.forEach((name, index) => {
-      const inner = body.value.outputs[index]!.name;
-      const source = this.renamed.get(inner) ?? inner;
-      this.renamed.set(name, source);
-      const value = this.#values.get(source);
-      if (value) this.#values.set(name, value);
-    });
   }
 
   #value(name: string, reader: Node): Value {
@@ -231,22 +226,22 @@ function transposed(data: Float32Array, shape: readonly number[], permutation?: 
   return result;
 }
 
-function unsupported(unknown: readonly UnknownNode[]): IsonormError {
-  const remedy =
-    "Export the model with standard operators and without control flow, for example by tracing it with fixed shapes";
+/** @param unresolved - why nodes of control flow and sequences are among them, by their first output */
+function unsupported(unknown: readonly Node[], unresolved: ReadonlyMap<string, string>): IsonormError {
   const label = ({ op, domain, name, outputs }: Node): string =>
     `${domain ? `${domain}:` : ""}${op} ${name || outputs[0]}`;
-  if (unknown.every(({ branches }) => branches))
+  const listed = unknown.slice(0, 10);
+  const more = unknown.length > listed.length ? ` and ${unknown.length - listed.length} more` : "";
+  const reasons = unknown.flatMap((node) => unresolved.get(keyOf(node)) ?? []);
+  if (reasons.length === unknown.length)
     return new IsonormError(
       "ISO_ONNX_UNSUPPORTED",
-      `the condition of node ${unknown.map(({ node }) => node.name || node.outputs[0]).join(", ")} (If) is known only when the model runs`,
-      remedy,
+      `${reasons.slice(0, listed.length).join("; ")}${more}`,
+      "Export the model so that lengths and conditions do not depend on the data or on the size of the batch: trace it with fixed shapes, or use LSTM, GRU and RNN nodes",
     );
-  const listed = unknown.slice(0, 10).map(({ node }) => label(node));
-  const more = unknown.length > listed.length ? ` and ${unknown.length - listed.length} more` : "";
   return new IsonormError(
     "ISO_ONNX_UNSUPPORTED",
-    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.join(", ")}${more}`,
-    remedy,
+    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.map(label).join(", ")}${more}`,
+    "Export the model with standard operators and without control flow, for example by tracing it with fixed shapes",
   );
 }

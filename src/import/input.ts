@@ -1,4 +1,5 @@
 import { IsonormError } from "../errors.js";
+import { renameReads } from "../graph/index.js";
 import { type Dimension, type Graph, int, ints, type Model, type Node, type Tensor } from "../onnx/index.js";
 
 /** How a model takes its examples. */
@@ -121,7 +122,7 @@ export function fitInput(model: Model, shape: readonly number[]): FittedInput {
       graph: {
         ...graph,
         inputs: [{ name: "isonorm_input", dtype: "float32", shape: ["batch", ...shape] }],
-        nodes: [...nodes, ...graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename) }))],
+        nodes: [...nodes, ...graph.nodes.map((node) => renameReads(node, rename))],
         initializers: new Map([...graph.initializers, ...constants]),
       },
     },

@@ -1,5 +1,6 @@
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
+import { unroll } from "../graph/index.js";
 import { asTrained } from "../import/index.js";
 import { analyseScaleInvariance, norms, type WeightProof } from "../method/index.js";
 import { elementCount, type Model, type Tensor, type ValueInfo } from "../onnx/index.js";
@@ -36,7 +37,7 @@ const freeImageSize = 64;
  * A classifier exported by isonorm is looked at as it was trained (see {@link asTrained}).
  */
 export async function inspectModel(exported: Model, createSession: CreateSession): Promise<Inspection> {
-  const model = asTrained(exported);
+  const model = writtenOut(asTrained(exported));
   const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" });
   let numbers: ReadonlyMap<string, NumericalProof> = new Map();
   let withoutNumbers: string | undefined;
@@ -69,9 +70,21 @@ function agrees({ inert, outputChange, scaleInvariant }: NumericalProof, proved:
   return inert ? !proved || outputChange <= largestInvariantChange : scaleInvariant === proved;
 }
 
-/** Something to run a network on: normal numbers, or pixels. */
-function randomInput(input: ValueInfo): Tensor {
-  const shape = (input.shape ?? []).map((size, axis) => {
+/** The model with its loops and branches written out, where the sizes of its inputs are known; as it is where not, or where that fails: the proof by numbers says why. */
+function writtenOut(model: Model): Model {
+  try {
+    const inputs = model.graph.inputs.map(
+      (input) => [input.name, { dtype: input.dtype ?? "float32", shape: inputShape(input) }] as const,
+    );
+    return unroll(model, new Map(inputs)).model;
+  } catch (error) {
+    if (error instanceof IsonormError) return model;
+    throw error;
+  }
+}
+
+function inputShape(input: ValueInfo): readonly number[] {
+  return (input.shape ?? []).map((size, axis) => {
     if (typeof size === "number") return size;
     if (axis === 0) return batchSize;
     if (input.shape?.length === 4) return freeImageSize;
@@ -81,6 +94,11 @@ function randomInput(input: ValueInfo): Tensor {
       "Export the model with fixed sizes apart from the batch",
     );
   });
+}
+
+/** Something to run a network on: normal numbers, or pixels. */
+function randomInput(input: ValueInfo): Tensor {
+  const shape = inputShape(input);
   const random = new Random("inspect", input.name);
   const length = elementCount(shape);
   switch (input.dtype) {

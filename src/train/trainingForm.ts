@@ -68,20 +68,28 @@ export class TrainingForm {
     );
     const values = elementCount(x!.shape) / x!.shape[1]!;
     const share = 1 - momentum;
-    this.#move(node, 3, { batch: mean!, kept: momentum, share });
-    this.#move(node, 4, { batch: variance!, kept: momentum, share: (share * values) / Math.max(1, values - 1) });
+    this.#move(b, node.inputs[3]!, { batch: mean!, kept: momentum, share });
+    const unbiased = (share * values) / Math.max(1, values - 1);
+    this.#move(b, node.inputs[4]!, { batch: variance!, kept: momentum, share: unbiased });
     return y!;
   }
 
-  #move(node: Node, input: number, move: StatisticMove): void {
-    const name = node.inputs[input]!;
-    if (this.#moves.has(name))
-      throw new IsonormError(
-        "ISO_MODEL_UNSUITABLE",
-        `batch normalisation ${node.name || node.outputs[0]} shares its running statistic ${name} with another one`,
-        "Export the model with running statistics for each batch normalisation",
-      );
-    this.#moves.set(name, move);
+  /** A layer that is used again, as in a loop's body, moves its statistics again: k2 (k1 r + s1 b1) + s2 b2 = k1 k2 r + (k2 s1 b1 + s2 b2). */
+  #move(b: GraphBuilder, running: string, next: StatisticMove): void {
+    const earlier = this.#moves.get(running);
+    this.#moves.set(
+      running,
+      earlier
+        ? {
+            batch: b.plus(
+              b.times(earlier.batch, b.scalar(next.kept * earlier.share)),
+              b.times(next.batch, b.scalar(next.share)),
+            ),
+            kept: next.kept * earlier.kept,
+            share: 1,
+          }
+        : next,
+    );
   }
 
   /**

@@ -1,4 +1,5 @@
-import { int } from "../../onnx/types.js";
+import type { GraphBuilder, Value } from "../../graph/index.js";
+import { type Attributes, int } from "../../onnx/types.js";
 import { describeGradients } from "../testing/describeGradients.js";
 import { distinctTensor, type GradientCheck, randomTensor } from "../testing/finiteDifference.js";
 
@@ -66,6 +67,17 @@ describeGradients("reductions, special cases", {
     inputs: [signed],
     build: (b, [x]) => b.op("CumSum", [x, axisScalar(b, 2)], { exclusive: int(1), reverse: int(1) }),
   },
+  ...Object.fromEntries(
+    [{}, { exclusive: int(1) }, { reverse: int(1) }, { exclusive: int(1), reverse: int(1) }].map((attributes) => [
+      `CumProd, ${Object.keys(attributes).join(" and ") || "plain"}, with one zero, two and none`,
+      {
+        inputs: [zeros(1, 4, 6)],
+        opset: 26,
+        build: (b: GraphBuilder, [x]: readonly Value[]) =>
+          b.op("CumProd", [x, axisScalar(b, 2)], attributes as Attributes),
+      },
+    ]),
+  ),
   "LpNormalization by default": { inputs: [signed], build: (b, [x]) => b.op("LpNormalization", [x]) },
   "LpNormalization, p 2, axis 1": {
     inputs: [signed],

@@ -108,6 +108,24 @@ const CumSum: GradientRule = ({ b, attributes, inputs: [, axis], dy: [dy] }) => 
   }),
 ];
 
+/**
+ * y_i = prod over k <= i of x_k, with `reverse` and `exclusive` as for CumSum: dx_k = sum over i >= k of dy_i prod_{j <= i, j != k} x_j.
+ *
+ * Before the first zero that is s_k / x_k with s_k = sum over i >= k of dy_i y_i; behind it every product holds that zero, and s_k = 0. At the first
+ * zero itself it is the same sum with the product of all but that zero: y of an x that has 1 in its place.
+ */
+const CumProd: GradientRule = ({ b, attributes, inputs: [x, axis], dy: [dy] }) => {
+  const [exclusive, reverse] = ["exclusive", "reverse"].map((name) => int(attributeInt(attributes, name, 0) ? 1 : 0));
+  const backwards = { exclusive: exclusive!, reverse: int(reverse!.value === 0 ? 1 : 0) };
+  const products = (value: Value) => b.op("CumProd", [value, axis], { exclusive: exclusive!, reverse: reverse! });
+  const sums = (value: Value) => b.op("CumSum", [b.times(dy!, products(value)), axis], backwards);
+  const zeros = isZero(b, x!);
+  const counted = b.op("CumSum", [b.cast(zeros, x!.dtype), axis], { reverse: reverse! });
+  const first = b.op("And", [zeros, equal(b, counted, constantLike(b, 1, x!))]);
+  const filled = b.where(first, constantLike(b, 1, x!), x!);
+  return [b.where(first, sums(filled), b.over(sums(x!), nonZero(b, x!)))];
+};
+
 registerGradient("ReduceSum", ReduceSum);
 registerGradient("ReduceMean", ReduceMean);
 registerGradient("ReduceSumSquare", ReduceSumSquare);
@@ -120,3 +138,4 @@ registerGradient("ReduceMin", extremum);
 registerGradient("ReduceProd", ReduceProd);
 registerGradient("LpNormalization", LpNormalization);
 registerGradient("CumSum", CumSum);
+registerGradient("CumProd", CumProd);

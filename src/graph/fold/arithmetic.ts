@@ -158,6 +158,14 @@ registerFold(
   "Abs",
   unary(Math.abs, (x) => (x < 0n ? -x : x)),
 );
+/** Which zero comes of -0, and what of NaN, is the kernel's own choice. */
+registerFold(
+  "Relu",
+  elementwise(() => ({
+    numbers: (x) => (Number.isNaN(x) || Object.is(x, -0) ? undefined : Math.max(x!, 0)),
+    integers: (x) => (x! < 0n ? 0n : x!),
+  })),
+);
 registerFold("Floor", unary(Math.floor));
 registerFold("Ceil", unary(Math.ceil));
 registerFold("Sqrt", unary(Math.sqrt));

@@ -33,6 +33,8 @@ describe("arithmetic folds to ONNX Runtime's bits", () => {
     { op: "Neg", inputs: [i64(3, -4, 0)] },
     { op: "Abs", inputs: [i64(3, -4, 0)] },
     { op: "Floor", inputs: [numbers(-1.5, 1.5)] },
+    { op: "Relu", inputs: [numbers(-1.5, 0, 1.5, Number.POSITIVE_INFINITY)] },
+    { op: "Relu", inputs: [i32(-3, 0, 4)] },
     { op: "Not", inputs: [bools(0, 1)] },
   ]);
   foldsAsOrt(

@@ -26,6 +26,7 @@ describe("elementwise operators keep the shape that ONNX Runtime gives", () => {
     { op: "Clip", inputs: [f32(2, 3), undefined, number(1)] },
     { op: "Clip", inputs: [f32(2, 3)], attributes: { min: 0.5 }, opset: 10 },
     { op: "CumSum", inputs: [f32(2, 3), i64Scalar(1)] },
+    { op: "CumProd", inputs: [f32(2, 3), i64Scalar(1)], opset: 26 },
   ]);
 });
 

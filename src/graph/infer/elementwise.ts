@@ -128,13 +128,14 @@ registerInference("Cast", (context) => {
 
 registerInference("CastLike", (context) => [{ dtype: required(context, 1).dtype, shape: required(context, 0).shape }]);
 
-/** The axis along which a running sum is taken is a scalar input, which need not be constant. */
-registerInference("CumSum", (context): readonly TensorType[] => {
-  const axis = required(context, 1);
-  if (axis.shape.length > 1 || (axis.shape[0] ?? 1) !== 1)
-    throw shapeError(context, `axis must be a scalar, not [${axis.shape.join(", ")}]`);
-  return alike(context);
-});
+/** The axis along which a running sum or product is taken is a scalar input, which need not be constant. */
+for (const op of ["CumSum", "CumProd"])
+  registerInference(op, (context): readonly TensorType[] => {
+    const axis = required(context, 1);
+    if (axis.shape.length > 1 || (axis.shape[0] ?? 1) !== 1)
+      throw shapeError(context, `axis must be a scalar, not [${axis.shape.join(", ")}]`);
+    return alike(context);
+  });
 
 function requireType(context: InferContext, dtype: DataType, index: number): void {
   const value = required(context, index);

@@ -7,5 +7,5 @@ export {
   nameOutputs,
   pruneInitializers,
 } from "./eliminate.js";
-export { consumers, dependents, producers, readNames, topologicalOrder } from "./order.js";
-export { renameReads, replaceValue } from "./substitute.js";
+export { allNames, consumers, dependents, innerGraphs, producers, readNames, topologicalOrder } from "./order.js";
+export { mapGraphs, renameReads, replaceValue } from "./substitute.js";

@@ -3,20 +3,33 @@ import type { Graph, Node } from "../../onnx/types.js";
 
 /** The names that a node reads: its inputs, and what the graphs in its attributes take from outside themselves. */
 export function readNames(node: Node): readonly string[] {
-  const names = node.inputs.filter((name) => name !== "");
-  for (const attribute of Object.values(node.attributes)) {
-    if (attribute.kind === "graph") names.push(...capturedNames(attribute.value));
-    if (attribute.kind === "graphs") names.push(...attribute.value.flatMap(capturedNames));
-  }
-  return names;
+  return [...node.inputs.filter((name) => name !== ""), ...innerGraphs(node).flatMap(capturedNames)];
+}
+
+/** The names that a graph gives, without those of the graphs in its nodes' attributes. */
+export function ownNames(graph: Graph): readonly string[] {
+  return [
+    ...graph.initializers.keys(),
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => name !== ""),
+  ];
+}
+
+/** The graphs in a node's attributes. */
+export function innerGraphs(node: Node): readonly Graph[] {
+  return Object.values(node.attributes).flatMap((attribute) => {
+    if (attribute.kind === "graph") return [attribute.value];
+    return attribute.kind === "graphs" ? attribute.value : [];
+  });
+}
+
+/** Every name that a graph or one inside it gives, as often as it is given. */
+export function allNames(graph: Graph): readonly string[] {
+  return [...ownNames(graph), ...graph.nodes.flatMap((node) => innerGraphs(node).flatMap(allNames))];
 }
 
 function capturedNames(graph: Graph): readonly string[] {
-  const own = new Set([
-    ...graph.initializers.keys(),
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.nodes.flatMap(({ outputs }) => outputs),
-  ]);
+  const own = new Set(ownNames(graph));
   const read = [...graph.nodes.flatMap(readNames), ...graph.outputs.map(({ name }) => name)];
   return read.filter((name) => !own.has(name));
 }

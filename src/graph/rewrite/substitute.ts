@@ -1,26 +1,32 @@
 import type { Attribute, Graph, Node } from "../../onnx/types.js";
-import { topologicalOrder } from "./order.js";
+import { ownNames, topologicalOrder } from "./order.js";
+
+/** The node with every graph in its attributes changed; the node itself where it holds none. */
+export function mapGraphs(node: Node, change: (graph: Graph) => Graph): Node {
+  if (!Object.values(node.attributes).some(({ kind }) => kind === "graph" || kind === "graphs")) return node;
+  const attributes = Object.entries(node.attributes).map(([key, attribute]): [string, Attribute] => {
+    if (attribute.kind === "graph") return [key, { kind: "graph", value: change(attribute.value) }];
+    if (attribute.kind === "graphs") return [key, { kind: "graphs", value: attribute.value.map(change) }];
+    return [key, attribute];
+  });
+  return { ...node, attributes: Object.fromEntries(attributes) };
+}
 
 /** The node with every value that it reads renamed, inside its attributes' graphs too. */
 export function renameReads(node: Node, rename: (name: string) => string): Node {
   const inputs = node.inputs.map((name) => (name === "" ? name : rename(name)));
-  const holdsGraph = Object.values(node.attributes).some(({ kind }) => kind === "graph" || kind === "graphs");
-  if (!holdsGraph) return inputs.every((name, index) => name === node.inputs[index]) ? node : { ...node, inputs };
-  const attributes = Object.entries(node.attributes).map(([key, attribute]): [string, Attribute] => {
-    if (attribute.kind === "graph") return [key, { kind: "graph", value: renameCaptures(attribute.value, rename) }];
-    if (attribute.kind === "graphs")
-      return [key, { kind: "graphs", value: attribute.value.map((graph) => renameCaptures(graph, rename)) }];
-    return [key, attribute];
-  });
-  return { ...node, inputs, attributes: Object.fromEntries(attributes) };
+  const inner = mapGraphs(node, (graph) => renameCaptures(graph, rename));
+  return inner === node && inputs.every((name, index) => name === node.inputs[index]) ? node : { ...inner, inputs };
 }
 
-/** Renames what a node's graph takes from outside. ONNX forbids inner names that hide outer ones, so no name of its own is touched. */
+/** Renames what a node's graph takes from outside; a name of its own stays, whatever it hides. */
 function renameCaptures(graph: Graph, rename: (name: string) => string): Graph {
+  const own = new Set(ownNames(graph));
+  const captured = (name: string) => (own.has(name) ? name : rename(name));
   return {
     ...graph,
-    nodes: graph.nodes.map((node) => renameReads(node, rename)),
-    outputs: graph.outputs.map((output) => ({ ...output, name: rename(output.name) })),
+    nodes: graph.nodes.map((node) => renameReads(node, captured)),
+    outputs: graph.outputs.map((output) => ({ ...output, name: captured(output.name) })),
   };
 }
 

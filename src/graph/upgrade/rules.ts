@@ -1,6 +1,7 @@
 import { IsonormError } from "../../errors.js";
 import { type Attributes, type DataType, type Dimension, int, type Node, string } from "../../onnx/types.js";
 import { attributeFloat, attributeFloats, attributeInt, attributeInts, attributeString } from "../attributes.js";
+import { batchedScan } from "./batchedScan.js";
 import { currentOpset } from "./opset.js";
 
 /** What a rule may ask about the model around its node, and the constants and names that it makes. */
@@ -222,4 +223,5 @@ export const rules: ReadonlyMap<string, { readonly until: number; readonly apply
   ["RoiAlign", { until: 16, apply: roiAlign }],
   ["DFT", { until: 20, apply: dft }],
   ["GroupNormalization", { until: 21, apply: groupNormalization }],
+  ["Scan", { until: 9, apply: batchedScan }],
 ]);

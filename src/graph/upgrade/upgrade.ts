@@ -1,7 +1,7 @@
 import { IsonormError } from "../../errors.js";
 import type { DataType, Dimension, Graph, Model, Node, Tensor, ValueInfo } from "../../onnx/types.js";
-import { attributeTensor } from "../attributes.js";
-import { producers } from "../rewrite/index.js";
+import { allNames, mapGraphs, producers } from "../rewrite/index.js";
+import { hoistConstants, storedConstant } from "../unroll/index.js";
 import { onnxAttention } from "./attention.js";
 import { contributedRules } from "./contributed.js";
 import { droppedRules } from "./dropped.js";
@@ -11,7 +11,6 @@ import { machineLearningRules } from "./machineLearning.js";
 import { currentOpset } from "./opset.js";
 import { rotaryEmbedding } from "./rotary.js";
 import { type Rule, rules, type Surroundings } from "./rules.js";
-import { sequenceRules } from "./sequences.js";
 
 /** ONNX Runtime runs models from this one on; before it, broadcasting was another. */
 const oldestOpset = 7;
@@ -29,7 +28,8 @@ const irVersion = 10;
  * The model with its ai.onnx nodes brought to operator set 21, so that everything that reads or adds nodes meets one form of each
  * operator: axes, splits, bounds and the like as inputs instead of attributes, Upsample as Resize, the two-axis Softmax of old spelt
  * out. Nodes that ONNX Runtime's optimizer fused (FusedConv, SkipLayerNormalization, attention), other operators of com.microsoft, linear models of
- * ai.onnx.ml and what ONNX dropped become the operators that they stand for; one of a form that has no rule stays. The model computes what it did; one without anything to change comes back as it is.
+ * ai.onnx.ml and what ONNX dropped become the operators that they stand for; one of a form that has no rule stays. Constants of graphs in attributes become
+ * initializers of the main graph. The model computes what it did; one without anything to change comes back as it is.
  *
  * @throws ISO_ONNX_UNSUPPORTED below operator set 7 and above the newest that ONNX Runtime reads, for graphs of more than 50,000 values, for the few nodes that have no equal in operator set 21, and for weights in a processor's layout
  */
@@ -54,9 +54,10 @@ export function upgrade(model: Model): Model {
       `the model's nodes make ${values} values, more than the ${mostValues} that a training step can be compiled from`,
       "Simplify the model",
     );
-  const upgrading = new Upgrading(model.graph, opset);
-  const graph = upgrading.graph(model.graph);
-  if (opset >= currentOpset && !upgrading.changed) return model;
+  const main = hoistConstants(model.graph);
+  const upgrading = new Upgrading(main, opset);
+  const graph = upgrading.graph(main);
+  if (opset >= currentOpset && !upgrading.changed && main === model.graph) return model;
   return {
     ...model,
     irVersion: Math.max(model.irVersion, irVersion),
@@ -88,13 +89,7 @@ class Upgrading implements Surroundings {
   }
 
   node(node: Node): readonly Node[] {
-    const attributes = Object.entries(node.attributes).map(([name, attribute]) => {
-      if (attribute.kind === "graph") return [name, { ...attribute, value: this.graph(attribute.value) }] as const;
-      if (attribute.kind === "graphs")
-        return [name, { ...attribute, value: attribute.value.map((graph) => this.graph(graph)) }] as const;
-      return [name, attribute] as const;
-    });
-    const inner = { ...node, attributes: Object.fromEntries(attributes) };
+    const inner = mapGraphs(node, (graph) => this.graph(graph));
     const rule = this.#rule(node);
     const nodes = rule?.(inner, this);
     if (!nodes) return [inner];
@@ -110,7 +105,7 @@ class Upgrading implements Surroundings {
     if (node.domain !== "" && node.domain !== "ai.onnx") return undefined;
     if (node.op === "Attention") return onnxAttention;
     if (node.op === "RotaryEmbedding") return rotaryEmbedding;
-    const always = droppedRules.get(node.op) ?? sequenceRules.get(node.op);
+    const always = droppedRules.get(node.op);
     if (always) return always;
     const rule = rules.get(node.op);
     return rule && this.opset < rule.until ? rule.apply : undefined;
@@ -167,8 +162,7 @@ class Upgrading implements Surroundings {
 
   constantNumbers(name: string): readonly number[] | undefined {
     const maker = this.makerOf(name);
-    const made = maker?.op === "Constant" ? attributeTensor(maker.attributes, "value") : undefined;
-    const tensor = this.main.initializers.get(name) ?? made;
+    const tensor = this.main.initializers.get(name) ?? (maker && storedConstant(maker));
     return tensor && Array.from<unknown, number>(tensor.data as ArrayLike<number | bigint>, Number);
   }
 
@@ -186,19 +180,4 @@ function blocked(node: Node): IsonormError {
       "optimization level all",
     "Take the model from before, or save it at level extended",
   );
-}
-
-function allNames(graph: Graph): readonly string[] {
-  const inner = graph.nodes.flatMap(({ attributes }) =>
-    Object.values(attributes).flatMap((attribute) => {
-      if (attribute.kind === "graph") return allNames(attribute.value);
-      return attribute.kind === "graphs" ? attribute.value.flatMap(allNames) : [];
-    }),
-  );
-  return [
-    ...graph.initializers.keys(),
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.nodes.flatMap(({ outputs }) => outputs),
-    ...inner,
-  ];
 }

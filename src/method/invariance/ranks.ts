@@ -6,7 +6,7 @@ const keepsRank = new Set([
   ..."Identity Dropout Cast CastLike Relu LeakyRelu PRelu Elu Selu Gelu Sigmoid HardSigmoid HardSwish Mish Softplus Tanh Erf".split(
     " ",
   ),
-  ..."Abs Neg Sign Sqrt Reciprocal Exp Log Clip Softmax LogSoftmax Transpose Slice Split Tile Pad Concat CumSum".split(
+  ..."Abs Neg Sign Sqrt Reciprocal Exp Log Clip Softmax LogSoftmax Transpose Slice Split Tile Pad Concat CumSum CumProd".split(
     " ",
   ),
   ..."BatchNormalization InstanceNormalization GroupNormalization LayerNormalization RMSNormalization LpNormalization".split(

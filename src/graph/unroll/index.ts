@@ -1,0 +1,2 @@
+export { hoistConstants, storedConstant } from "./hoist.js";
+export { isControl, keyOf, type Unrolled, unroll } from "./unroll.js";
