@@ -41,5 +41,5 @@ export {
   replaceValue,
   topologicalOrder,
 } from "./rewrite/index.js";
-export { currentOpset, upgrade } from "./upgrade/index.js";
+export { currentOpset, unknownForms, upgrade } from "./upgrade/index.js";
 export type { TensorType, Value } from "./value.js";

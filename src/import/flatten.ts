@@ -5,8 +5,10 @@ import {
   eliminateDeadNodes,
   hasInference,
   infer,
+  operatorKey,
   pruneInitializers,
   topologicalOrder,
+  unknownForms,
   type Value,
 } from "../graph/index.js";
 import type { Graph, Model, Node, Tensor } from "../onnx/index.js";
@@ -244,9 +246,13 @@ function unsupported(unknown: readonly UnknownNode[]): IsonormError {
     );
   const listed = unknown.slice(0, 10).map(({ node }) => label(node));
   const more = unknown.length > listed.length ? ` and ${unknown.length - listed.length} more` : "";
+  const keys = new Set(unknown.map(({ node }) => operatorKey(node.op, node.domain)));
+  const forms = [...keys]
+    .flatMap((key) => (unknownForms[key] ? [`; of ${key} not known are ${unknownForms[key]}`] : []))
+    .join("");
   return new IsonormError(
     "ISO_ONNX_UNSUPPORTED",
-    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.join(", ")}${more}`,
+    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.join(", ")}${more}${forms}`,
     remedy,
   );
 }
