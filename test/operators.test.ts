@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { attentionExamples } from "../bench/operators/attentionCases.js";
 import { openSuite } from "../bench/operators/cases.js";
 import { type CaseResult, checkCase } from "../bench/operators/check.js";
 import { examples, kernelCase } from "../bench/operators/kernelCases.js";
@@ -20,7 +21,7 @@ function wrong(results: readonly CaseResult[]): readonly string[] {
 
 it("operators that the suite lacks do in isonorm what they do in ONNX Runtime, or are left out for a reason", async () => {
   const results: CaseResult[] = [];
-  for (const example of examples) results.push(await checkCase(kernelCase(example)));
+  for (const example of [...examples, ...attentionExamples]) results.push(await checkCase(kernelCase(example)));
   expect(wrong(results)).toEqual([]);
   expect(gaps(results)).toEqual([]);
   const run = results.filter(({ runs }) => runs.kind === "yes");

@@ -15,7 +15,7 @@ import type { NodeCase } from "./cases.js";
 
 // A model of one node for each operator of ONNX Runtime's CPU provider that ONNX's own suite has no models of, or none with today's forms.
 
-interface Example {
+export interface Example {
   /** `RoiAlign`, or with its domain `com.microsoft:Inverse`. */
   readonly operator: string;
   /** What the example is about, where an operator has several. */
@@ -28,18 +28,18 @@ interface Example {
   readonly outputs?: readonly string[];
 }
 
-const i64 = (...values: number[]): Tensor => ({
+export const i64 = (...values: number[]): Tensor => ({
   dtype: "int64",
   shape: [values.length],
   data: BigInt64Array.from(values, BigInt),
 });
-const i32 = (shape: readonly number[], ...values: number[]): Tensor => ({
+export const i32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   dtype: "int32",
   shape,
   data: Int32Array.from(values),
 });
 const i64s = (value: number): Tensor => ({ ...i64(value), shape: [] }) as Tensor;
-const f32 = (shape: readonly number[], ...values: number[]): Tensor => ({
+export const f32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   dtype: "float32",
   shape,
   data: Float32Array.from(values),
@@ -74,6 +74,20 @@ export const examples: readonly Example[] = [
   { operator: "Col2Im", inputs: [[1, 12, 9], i64(4, 4), i64(2, 2)] },
   { operator: "DeformConv", inputs: [image, [6, 4, 3, 3], [2, 18, 3, 4], [6], [2, 9, 3, 4]], opset: 22 },
   { operator: "GroupNormalization", inputs: [image, [4], [4]], attributes: { num_groups: int(2) } },
+  {
+    operator: "RoiAlign",
+    form: "10",
+    inputs: [image, f32([2, 4], 0.3, 0.4, 4.1, 3.7, 1.2, 0.1, 3.3, 4.2), i64(0, 1)],
+    attributes: { output_height: int(2), output_width: int(3), sampling_ratio: int(2), spatial_scale: float(0.9) },
+    opset: 10,
+  },
+  {
+    operator: "RoiAlign",
+    form: "15",
+    inputs: [image, f32([2, 4], 0.3, 0.4, 4.1, 3.7, 1.2, 0.1, 3.3, 4.2), i64(0, 1)],
+    attributes: { output_height: int(2), output_width: int(3) },
+    opset: 15,
+  },
   { operator: "Multinomial", inputs: [[2, 4]], attributes: { sample_size: int(3) } },
   {
     operator: "Attention",
@@ -362,6 +376,24 @@ export const examples: readonly Example[] = [
   },
   { operator: `${ms}:Trilu`, inputs: [x, i64s(0)] },
   { operator: `${ms}:UnfoldTensor`, inputs: [x], attributes: { dim: int(-1), size: int(3), step: int(1) } },
+  {
+    operator: `${ms}:UnfoldTensor`,
+    form: "first axis",
+    inputs: [[4, 5, 3]],
+    attributes: { dim: int(0), size: int(2), step: int(1) },
+  },
+  {
+    operator: `${ms}:UnfoldTensor`,
+    form: "middle axis",
+    inputs: [[4, 5, 3]],
+    attributes: { dim: int(1), size: int(2), step: int(1) },
+  },
+  {
+    operator: `${ms}:UnfoldTensor`,
+    form: "by two",
+    inputs: [[4, 5, 3]],
+    attributes: { dim: int(-2), size: int(2), step: int(2) },
+  },
   { operator: `${ms}:Unique`, inputs: [[5]], outputs: ["y", "i", "c"] },
   {
     operator: `${ms}:WordConvEmbedding`,

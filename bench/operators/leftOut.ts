@@ -1,3 +1,5 @@
+import { unknownForms } from "../../src/graph/index.js";
+
 /**
  * Operators that ONNX Runtime's CPU provider has a kernel for and isonorm has no shape rule or, of those that take and give floats, no gradient
  * for; by reason.
@@ -107,14 +109,12 @@ export const leftOut: Readonly<Record<string, readonly string[]>> = {
 
 /** Operators that isonorm knows, with the forms of them that it does not. */
 export const formsLeftOut: Readonly<Record<string, string>> = {
+  ...unknownForms,
   BatchNormalization: "gradients through running statistics that are outputs",
   Dropout: "gradients where mode or ratio is not constant",
   Resize: "tf_crop_and_resize",
   RoiAlign: 'mode "max"; boxes that are not constant without a sampling_ratio',
   "com.microsoft:CropAndResize": 'mode "nearest"',
-  "com.microsoft:GroupQueryAttention": "past keys, attention bias, windows, smooth softmax",
-  "com.microsoft:Attention": "masks as ends and beginnings, shared buffers, rotation inside",
-  "com.microsoft:CausalConvWithState": "more than one axis",
   "ai.onnx.ml:LinearClassifier": "one row of coefficients for two classes, PROBIT",
   "ai.onnx.ml:LinearRegressor": "PROBIT",
   "ai.onnx.ml:OneHotEncoder": "strings",
@@ -123,7 +123,6 @@ export const formsLeftOut: Readonly<Record<string, string>> = {
   Scan: "operator set 8 with a length for each sequence; more than 50,000 nodes when unrolled",
   Optional: "values that are not there, or are a model's input or output",
   SequenceAt: "sequences that are a model's input or output, and places in them that depend on the data",
-  Attention: "scores as an output, lengths of padded keys",
 };
 
 const reasons = new Map(Object.entries(leftOut).flatMap(([reason, keys]) => keys.map((key) => [key, reason] as const)));

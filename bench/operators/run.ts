@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { attentionExamples } from "./attentionCases.js";
 import { openSuite } from "./cases.js";
 import { type CaseResult, checkCase } from "./check.js";
 import { examples, kernelCase } from "./kernelCases.js";
@@ -15,7 +16,7 @@ if (!suite) process.exit(1);
 const results: CaseResult[] = [];
 for (const name of suite.names) results.push(await checkCase(suite.load(name)));
 const own: CaseResult[] = [];
-for (const example of examples) own.push(await checkCase(kernelCase(example)));
+for (const example of [...examples, ...attentionExamples]) own.push(await checkCase(kernelCase(example)));
 
 const root = join(import.meta.dirname, "..", "..");
 const { version } = JSON.parse(

@@ -68,6 +68,18 @@ describeGradients("attention and skips, written out", {
     [...qkv, x(12, 14)],
     { num_heads: int(2) },
   ),
+  "com.microsoft:MultiHeadAttention of queries, keys and values in one tensor": writtenOut(
+    "MultiHeadAttention",
+    "com.microsoft",
+    [x(16, 2, 3, 2, 3, 4)],
+    { num_heads: int(2), unidirectional: int(1) },
+  ),
+  "com.microsoft:MultiHeadAttention of keys and values in one tensor": writtenOut(
+    "MultiHeadAttention",
+    "com.microsoft",
+    [x(17, 2, 3, 8), x(18, 2, 5, 2, 2, 4)],
+    { num_heads: int(2) },
+  ),
   RotaryEmbedding: writtenOut("RotaryEmbedding", "", [x(13, 2, 3, 5, 4), x(14, 2, 5, 2), x(15, 2, 5, 2)], {}),
   "RotaryEmbedding of neighbours, of caches read by position": writtenOut(
     "RotaryEmbedding",

@@ -42,5 +42,5 @@ export {
   topologicalOrder,
 } from "./rewrite/index.js";
 export { isControl, keyOf, storedConstant, type Unrolled, unroll } from "./unroll/index.js";
-export { currentOpset, upgrade } from "./upgrade/index.js";
+export { currentOpset, unknownForms, upgrade } from "./upgrade/index.js";
 export type { TensorType, Value } from "./value.js";

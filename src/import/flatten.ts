@@ -6,9 +6,11 @@ import {
   hasInference,
   infer,
   keyOf,
+  operatorKey,
   pruneInitializers,
   topologicalOrder,
   type Unrolled,
+  unknownForms,
   unroll,
   type Value,
 } from "../graph/index.js";
@@ -239,9 +241,13 @@ function unsupported(unknown: readonly Node[], unresolved: ReadonlyMap<string, s
       `${reasons.slice(0, listed.length).join("; ")}${more}`,
       "Export the model so that lengths and conditions do not depend on the data or on the size of the batch: trace it with fixed shapes, or use LSTM, GRU and RNN nodes",
     );
+  const keys = new Set(unknown.map(({ op, domain }) => operatorKey(op, domain)));
+  const forms = [...keys]
+    .flatMap((key) => (unknownForms[key] ? [`; of ${key} not known are ${unknownForms[key]}`] : []))
+    .join("");
   return new IsonormError(
     "ISO_ONNX_UNSUPPORTED",
-    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.map(label).join(", ")}${more}`,
+    `the model has ${unknown.length} node${unknown.length === 1 ? "" : "s"} that isonorm cannot train through: ${listed.map(label).join(", ")}${more}${forms}`,
     "Export the model with standard operators and without control flow, for example by tracing it with fixed shapes",
   );
 }

@@ -451,6 +451,45 @@ describe("importModel", () => {
       "ISO_ONNX_UNSUPPORTED",
       /2 nodes.*wizards:Magic m1, wizards:Magic m2/,
     ],
+    [
+      "an attention with past keys of a form that is not written out, with what is not known of it",
+      () => {
+        const b = new GraphBuilder();
+        b.output("scores", b.matMul(b.input("x", "float32", [1, 32]), b.initializer("w", tensor([32, 3]))));
+        const node = (op: string, name: string, inputs: readonly string[], attributes = {}, domain = "") => ({
+          op,
+          domain,
+          name,
+          inputs,
+          outputs: [name],
+          attributes,
+        });
+        const heads = { num_heads: int(2), kv_num_heads: int(2) };
+        const rows = ["x3", "x3", "x3", "past", "past", "lengths", "total"];
+        return modelOf(b, ["n", 32], (graph) => ({
+          ...graph,
+          nodes: [
+            node("Unsqueeze", "x3", ["x", "one"]),
+            node("GroupQueryAttention", "attention", rows, heads, "com.microsoft"),
+            node("Squeeze", "y", ["attention", "one"]),
+            ...graph.nodes.map((each) => ({
+              ...each,
+              inputs: each.inputs.map((name) => (name === "x" ? "y" : name)),
+            })),
+          ],
+          initializers: new Map([
+            ...graph.initializers,
+            ["one", { dtype: "int64", shape: [1], data: BigInt64Array.of(1n) }],
+            ["past", tensor([1, 2, 4, 16])],
+            ["lengths", { dtype: "int32", shape: [1], data: Int32Array.of(4) }],
+            ["total", { dtype: "int32", shape: [], data: Int32Array.of(5) }],
+          ]),
+        }));
+      },
+      [32],
+      "ISO_ONNX_UNSUPPORTED",
+      /com\.microsoft:GroupQueryAttention attention; of com\.microsoft:GroupQueryAttention not known are past keys/,
+    ],
   ];
   it.each(refused)("refuses a model with %s", (_, make, shape, code, message) => {
     expect(() => importModel(make(), options(shape))).toThrow(

@@ -35,15 +35,21 @@ const freeImageSize = 64;
  * Looks at every weight of a model: which are scale-invariant by the graph, and whether the numbers say the same.
  *
  * A classifier exported by isonorm is looked at as it was trained (see {@link asTrained}).
+ *
+ * @param memoryLimit - of the process, bytes: what takes more is not run
  */
-export async function inspectModel(exported: Model, createSession: CreateSession): Promise<Inspection> {
+export async function inspectModel(
+  exported: Model,
+  createSession: CreateSession,
+  memoryLimit = Number.POSITIVE_INFINITY,
+): Promise<Inspection> {
   const model = writtenOut(asTrained(exported));
   const proofs = analyseScaleInvariance(model.graph, { batchNormalization: "training" });
   let numbers: ReadonlyMap<string, NumericalProof> = new Map();
   let withoutNumbers: string | undefined;
   try {
     const inputs = new Map(model.graph.inputs.map((input) => [input.name, randomInput(input)]));
-    numbers = await proveByNumbers(model, proofs, inputs, createSession);
+    numbers = await proveByNumbers(model, proofs, inputs, createSession, memoryLimit);
   } catch (error) {
     if (!(error instanceof IsonormError)) throw error;
     withoutNumbers = `${error.code}: ${error.message}`;

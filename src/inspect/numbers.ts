@@ -13,7 +13,7 @@ import {
   type WeightProof,
 } from "../method/index.js";
 import { elementCount, encode, float, type Graph, type Model, type Node, type Tensor } from "../onnx/index.js";
-import { type CreateSession, TrainingForm } from "../train/index.js";
+import { type CreateSession, leastMemory, requireMemory, TrainingForm } from "../train/index.js";
 
 /** What the numbers say of one weight. */
 export interface NumericalProof {
@@ -64,14 +64,16 @@ const shake = 0.1;
  *
  * @param weights - initializers to look at
  * @param inputs - the network's inputs by name, batch first
+ * @param memoryLimit - of the process, bytes
  * @returns by weight name; a weight that the output does not depend on is missing
- * @throws coded errors of autodiff and graph, ISO_ONNX_UNSUPPORTED where ONNX Runtime cannot run the result
+ * @throws coded errors of autodiff and graph, ISO_MEMORY, ISO_ONNX_UNSUPPORTED where ONNX Runtime cannot run the result
  */
 export async function proveByNumbers(
   model: Model,
   weights: readonly Pick<WeightProof, "name" | "role" | "matrices">[],
   inputs: ReadonlyMap<string, Tensor>,
   createSession: CreateSession,
+  memoryLimit: number,
 ): Promise<ReadonlyMap<string, NumericalProof>> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { dtype, data, shape }] of inputs)
@@ -90,6 +92,8 @@ export async function proveByNumbers(
     weights.map(({ name }) => name),
     inputs,
   );
+  const least = leastMemory(graph, model.opsets, "output");
+  requireMemory(least, "running the network on a few examples", memoryLimit, "Only the graph's proof is shown");
   const base = await running(createSession, model, graph, (run) => run(feeds));
   const output = base.output!.data as Float32Array;
   const gradient = (name: string): Float32Array => base[gradientName(name)]!.data as Float32Array;

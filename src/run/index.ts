@@ -6,7 +6,7 @@ export { type EvaluationData, openEvaluationData } from "./evaluationData.js";
 export type { DoneEvent, Score, TrainingEvent } from "./events.js";
 export type { TrainingJob } from "./job.js";
 export { closeSplits, openJobData } from "./jobData.js";
-export { estimateMemory } from "./memory.js";
+export { estimateMemory, memoryLimit } from "./memory.js";
 export { type ImportReport, type Network, openNetwork, requireModel } from "./network.js";
 export { Ongoing } from "./ongoing.js";
 export { physicalCores } from "./physicalCores.js";

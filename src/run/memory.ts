@@ -1,8 +1,37 @@
+import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
 import type { Splits } from "../data/core.js";
 import { GraphBuilder, inline } from "../graph/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
 import { elementCount } from "../onnx/index.js";
+import { leastMemory, requireMemory } from "../train/index.js";
 import type { PlannedTraining } from "./plan.js";
+
+/** The memory that this process could have at most, in bytes: the machine's, or what its control group allows of it, and what may be swapped out. */
+export function memoryLimit(): number {
+  const machine = totalmem();
+  // 0 or larger than any memory where nothing constrains the process.
+  const constrained = process.constrainedMemory();
+  return (constrained > 0 ? Math.min(constrained, machine) : machine) + swapSpace();
+}
+
+/** Bytes; 0 where the system does not say. */
+function swapSpace(): number {
+  if (process.platform !== "linux") return 0;
+  return 1024 * Number(/^SwapTotal:\s+(\d+) kB$/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? 0);
+}
+
+/**
+ * Refuses a training whose step this machine surely cannot run.
+ *
+ * @throws ISO_MEMORY
+ */
+export function requireStepMemory({ step, batches }: Pick<PlannedTraining, "step" | "batches">): void {
+  const twice = new Set(step.state.filter(({ updated }) => updated).map(({ name }) => name));
+  const least = leastMemory(step.graph, step.opsets, "loss", (name) => (twice.has(name) ? 2 : 1));
+  const remedy = "Take a smaller --batch-size, smaller images or a smaller model";
+  requireMemory(least, `a training step at batch size ${batches.batchSize}`, memoryLimit(), remedy);
+}
 
 /**
  * About how much memory a training's process takes at its peak, bytes; rather more than less. Measured and estimated, MB: digits with an MLP 180, 204; the same 2,048 wide

@@ -20,8 +20,9 @@ import { analyseScaleInvariance, defaultScale } from "../method/index.js";
 import { architecture, defaultArchitecture } from "../models/index.js";
 import { encode, type Model } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
-import type { AskedTrainSettings } from "../train/index.js";
+import { type AskedTrainSettings, leastMemory, requireMemory } from "../train/index.js";
 import { openSession } from "./device.js";
+import { memoryLimit } from "./memory.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
 
@@ -192,6 +193,13 @@ async function measureMoments(
 ): Promise<readonly Moments[]> {
   const batch = Math.min(64, data.size);
   const graph = momentsGraph(model, names, data.input, statistics, batch);
+  const least = leastMemory(graph.graph, graph.opsets, "mean 0");
+  requireMemory(
+    least,
+    `measuring the model on ${batch} examples`,
+    memoryLimit(),
+    "Take smaller images or a smaller model",
+  );
   const session = await openSession(encode(graph), { device: "cpu", threads }, { options: workerOptions });
   try {
     const measured = names.map((): { mean: Float32Array; variance: Float32Array }[] => []);

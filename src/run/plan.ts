@@ -24,6 +24,7 @@ import {
   totalSteps,
 } from "../train/index.js";
 import type { Device } from "./deviceName.js";
+import { requireStepMemory } from "./memory.js";
 import type { Network } from "./network.js";
 import type { TrainedPart } from "./trainedPart.js";
 
@@ -49,7 +50,7 @@ export interface PlannedTraining {
  * Compiles the training step; needs no ONNX Runtime.
  *
  * @param lowering - what decides how the step is lowered, see `LowerOptions`
- * @throws coded errors of settings and model
+ * @throws coded errors of settings and model; ISO_MEMORY where a step on the CPU takes more memory than there is
  */
 export function planTraining(
   network: Network,
@@ -104,6 +105,8 @@ export function planTraining(
     target: device,
     ...lowering,
   });
+  // A graphics processor's memory is its own.
+  if (device === "cpu") requireStepMemory({ step, batches });
   return {
     network,
     part,

@@ -4,6 +4,8 @@ import { schedules, warmUp } from "../optim/index.js";
 import {
   type AskedTrainSettings,
   compileEvaluation,
+  leastMemory,
+  requireMemory,
   StateEvaluator,
   type StepRunner,
   type TrainingPlan,
@@ -11,6 +13,7 @@ import {
 import { openRunner, openSession } from "./device.js";
 import type { Device } from "./deviceName.js";
 import { loweringHere } from "./lowering.js";
+import { memoryLimit } from "./memory.js";
 import { type Network, openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
 import { trainingOptions } from "./sessionOptions.js";
@@ -64,6 +67,11 @@ export async function prepareNetwork(
     target: device,
     ...lowering,
   });
+  if (device === "cpu") {
+    const least = leastMemory(evaluation.graph, step.opsets, "logits");
+    const what = `validating on ${evaluation.batchSize} examples at a time`;
+    requireMemory(least, what, memoryLimit(), "Take smaller images or a smaller model");
+  }
   const execution = { device, threads };
   const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution, {
     options: trainingOptions,

@@ -8,6 +8,7 @@ export {
   type Progress,
 } from "./checkpoint.js";
 export { compileEvaluation, StateEvaluator } from "./evaluator.js";
+export { type LeastMemory, leastMemory, requireMemory } from "./leastMemory.js";
 export {
   evaluationState,
   freshProgress,

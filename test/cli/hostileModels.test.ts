@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { hostileModels } from "./hostileModels.js";
-import { digits, isonorm, temporaryFolder } from "./isonorm.js";
+import { hostileModels, tooMuchTogether } from "./hostileModels.js";
+import { digits, isonorm, startIsonorm, temporaryFolder, watchPeakMemory } from "./isonorm.js";
 
 /** Odd, but models: they may be trained. */
 const odd = new Set([
@@ -32,4 +32,26 @@ test("hostile models are refused with a coded error, without a crash, a hang or 
   };
   for (const [name, path] of hostileModels(folder)) await check(name, path);
   expect(problems).toEqual([]);
+});
+
+test("tensors that no machine can hold together are refused before they are made", async () => {
+  const path = hostileModels(temporaryFolder()).get(tooMuchTogether)!;
+  const options = ["--epochs", "1", "--threads", "1", "--batch-size", "64", "--out", `${path}.run`];
+  for (const [command, refusal] of [
+    [
+      ["train", digits, "--model", path, ...options],
+      /^error ISO_MEMORY: a training step at batch size 64 takes at least 1\.2\d+e\+3 GB/m,
+    ],
+    [["search", digits, "--model", path, ...options], /^error ISO_MEMORY: a training step at batch size 64/m],
+    [["inspect", path], /ISO_MEMORY: running the network on a few examples takes at least 1\d\d GB/],
+  ] as const) {
+    const { process, ended } = startIsonorm(command);
+    const peak = watchPeakMemory(process.pid!);
+    const { stderr } = await ended;
+    expect(stderr).toMatch(refusal);
+    expect(stderr).toContain("The largest are t");
+    // Node with ONNX Runtime takes some 100 MB; one of the tensors 4 GB.
+    const most = peak();
+    if (most !== undefined) expect(most).toBeLessThan(600e6);
+  }
 });

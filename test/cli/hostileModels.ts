@@ -121,6 +121,9 @@ const weight = (fields: Partial<Message<typeof TensorProto>>, graph: Partial<Mes
 
 const big = 2 ** 20;
 
+/** The name of a model whose training step takes more than a million million bytes. */
+export const tooMuchTogether = "300 tensors of 4 GB that are needed together";
+
 /** Writes the models into a folder; by name. */
 export function hostileModels(folder: string): ReadonlyMap<string, string> {
   const external = (location: string, offset = "0", length = "2560") =>
@@ -159,7 +162,19 @@ export function hostileModels(folder: string): ReadonlyMap<string, string> {
   const repeated = Array.from({ length: 40 }, (_, i) =>
     node("Add", [i === 0 ? "flat" : `a${i}`, i === 0 ? "flat" : `a${i}`], [i === 39 ? "y" : `a${i + 1}`]),
   );
+  /** Each tensor within the bounds for one, 67 MB an example; the backward pass reads all of them. */
+  const deep = Array.from({ length: 300 }, (_, i) => node("Tanh", [`t${i}`], [`t${i + 1}`]));
   const models: Readonly<Record<string, Uint8Array>> = {
+    [tooMuchTogether]: between(
+      [
+        node("Gemm", ["flat", "k"], ["weighted"]),
+        node("Unsqueeze", ["weighted", "last"], ["column"]),
+        node("Expand", ["column", "wide"], ["t0"]),
+        ...deep,
+        node("ReduceMean", ["t300", "last"], ["y"], { keepdims: int(0) }),
+      ],
+      { k: f32([64, 64]), last: i64(2), wide: i64(1, 1, 2 ** 18) },
+    ),
     "Tile a million million times": added("Tile", ["k", "times"], { k: f32([1, 1]), times: i64(big, big) }),
     "Tile 2^62 times": added("Tile", ["k", "times"], { k: f32([1]), times: i64(2n ** 62n) }),
     "Tile a negative number of times": added("Tile", ["k", "times"], { k: f32([1]), times: i64(-3) }),

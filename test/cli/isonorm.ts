@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished } from "vitest";
@@ -43,6 +43,33 @@ export function startIsonorm(args: readonly string[], cwd?: string): { process: 
     });
   });
   return { process: child, ended };
+}
+
+/**
+ * The most memory that a process and its children took until now, each for itself, in bytes; what the kernel counts (VmHWM), asked for every 20 ms while
+ * the process runs. Undefined on systems without /proc.
+ */
+export function watchPeakMemory(pid: number): () => number | undefined {
+  if (!existsSync("/proc/self/status")) return () => undefined;
+  let peak = 0;
+  const look = (each: number): void => {
+    try {
+      peak = Math.max(
+        peak,
+        1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${each}/status`, "utf8"))?.[1] ?? 0),
+      );
+      for (const task of readdirSync(`/proc/${each}/task`))
+        for (const child of readFileSync(`/proc/${each}/task/${task}/children`, "utf8").trim().split(" "))
+          if (child !== "") look(Number(child));
+    } catch {
+      // It has ended meanwhile.
+    }
+  };
+  const timer = setInterval(() => look(pid), 20);
+  return () => {
+    clearInterval(timer);
+    return peak;
+  };
 }
 
 export function isonorm(...args: string[]): Promise<Ran> {

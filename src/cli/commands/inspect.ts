@@ -6,7 +6,7 @@ import { defaultScale } from "../../method/index.js";
 import { architecture } from "../../models/index.js";
 import type { Model } from "../../onnx/index.js";
 import { readModel } from "../../onnx/node/index.js";
-import { runFiles } from "../../run/index.js";
+import { memoryLimit, runFiles } from "../../run/index.js";
 import { count, number, table } from "../format.js";
 import { Output } from "../output.js";
 import type { RawOptions } from "../trainingOptions.js";
@@ -15,7 +15,11 @@ import type { RawOptions } from "../trainingOptions.js";
 export async function inspect(source: string, options: RawOptions): Promise<void> {
   const output = new Output({ json: options.json === true });
   const { model, name } = openModel(source);
-  const inspection = await inspectModel(model, (bytes, settings) => InferenceSession.create(bytes, settings));
+  const inspection = await inspectModel(
+    model,
+    (bytes, settings) => InferenceSession.create(bytes, settings),
+    memoryLimit(),
+  );
   const { weights, parameters, withoutNumbers } = inspection;
 
   const rows = weights.map((weight) => [

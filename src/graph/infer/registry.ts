@@ -1,5 +1,6 @@
 import { IsonormError } from "../../errors.js";
 import { type Attributes, elementCount, type Node, type Tensor } from "../../onnx/types.js";
+import { unknownForms } from "../upgrade/unknownForms.js";
 import type { TensorType, Value } from "../value.js";
 
 /** What a shape rule sees of a node. */
@@ -76,9 +77,12 @@ export function infer(context: InferContext): readonly TensorType[] {
   const key = operatorKey(node.op, node.domain);
   const rule = rules.get(key);
   if (!rule) {
+    const form = unknownForms[key];
     const why = dataDependent.has(key)
       ? "the output's shape depends on its input's contents"
-      : "there is no shape rule";
+      : form
+        ? `this form of it is not known; not known are ${form}`
+        : "there is no shape rule";
     throw new IsonormError(
       "ISO_GRAPH_SHAPE",
       `operator ${key} (node ${node.name || node.outputs[0]}) is not supported: ${why}`,

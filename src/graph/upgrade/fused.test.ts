@@ -307,6 +307,37 @@ describe("a fused node's parts compute in ONNX Runtime what it did", () => {
   );
 });
 
+describe("queries, keys and values in one tensor", () => {
+  // ONNX Runtime's CPU kernel takes them apart only; so the expected result is its own of the parts.
+  const [batch, length, count, width] = [2, 3, 2, 4] as const;
+  const ofPart = (packed: Tensor, parts: number, part: number): Tensor => {
+    const data = new Float32Array(batch * length * count * width);
+    for (let i = 0; i < data.length; i++) {
+      const [head, at] = [Math.floor(i / width), i % width];
+      data[i] = packed.data[(head * parts + part) * width + at] as number;
+    }
+    return { dtype: "float32", shape: [batch, length, count * width], data };
+  };
+  const all = contents([batch, length, count, 3, width], 1);
+  const two = contents([batch, length, count, 2, width], 2);
+  const query = contents([batch, length, count * width], 3);
+  const forms: readonly (readonly [string, Case["inputs"], Case["inputs"]])[] = [
+    ["three", [all], [0, 1, 2].map((part) => ofPart(all, 3, part))],
+    ["keys and values", [query, two], [query, ofPart(two, 2, 0), ofPart(two, 2, 1)]],
+  ];
+  it.each(forms)("%s: the results are those of the parts", async (_, packed, parts) => {
+    const attributes = { ...heads, unidirectional: int(1) };
+    const apart = graphOf({ op: "MultiHeadAttention", inputs: parts, attributes });
+    const [expected] = await runGraph(apart, opsetsOf({ op: "", inputs: [] }));
+    const { graph, opsets } = upgrade(modelOf({ op: "MultiHeadAttention", inputs: packed, attributes }));
+    const [actual] = await runGraph(graph, opsets);
+    expect(actual!.dims).toEqual(expected!.dims);
+    (actual!.data as Float32Array).forEach((value, at) => {
+      expect(value).toBeCloseTo((expected!.data as Float32Array)[at]!, 5);
+    });
+  });
+});
+
 describe("a fused node of a form without a rule stays:", () => {
   const staying: readonly (readonly [string, Case])[] = [
     ["an activation unknown", fusedConv("Gelu")],

@@ -97,7 +97,7 @@ const packedAttention: Rule = (node, surroundings) => {
 /**
  * GroupQueryAttention without past keys: query [B, S, N D], key and value [B, S, K D], or all in one [B, S, (N + 2 K) D]; causal. Of rows that are padded at their end
  * (seqlens_k) the padding's results differ, which nothing reads: what is before it does not see it. With do_rotary queries and keys are turned by their
- * positions first.
+ * positions first; of position_ids [B, S] the kernels read the first number alone, for the whole batch, where there are no past keys.
  */
 const groupQueryAttention: Rule = (node, surroundings) => {
   const [q, k, v, pastKeys, pastValues, , , cosines, sines, positions, bias, ...more] = node.inputs as [
@@ -132,7 +132,8 @@ const groupQueryAttention: Rule = (node, surroundings) => {
     const row = surroundings.typeOf(q).shape?.at(-1);
     if (!cosines || !sines || typeof width !== "number" || typeof row !== "number") return undefined;
     const size = row / (k ? heads : heads + 2 * keyHeads);
-    const places = positions || rotaryPositions(c, queries);
+    const counted = rotaryPositions(c, queries);
+    const places = positions ? c.op("Add", [counted, firstOf(c, positions)]) : counted;
     const options = {
       interleaved: attributeInt(attributes, "rotary_interleaved", 0) !== 0,
       turned: 2 * width === size ? 0 : 2 * width,
@@ -148,6 +149,11 @@ const groupQueryAttention: Rule = (node, surroundings) => {
   join(c, attend(c, queries, repeated(c, keys, times), repeated(c, values, times), settings), y);
   return c.nodes;
 };
+
+/** The first number of a tensor, as a scalar. */
+function firstOf(c: Composition, x: string): string {
+  return c.op("Gather", [c.op("Reshape", [x, c.integers("row", [-1])]), c.integer("first", 0)]);
+}
 
 /** The scores' scale; 0 stands for the default. */
 function scaleOf(c: Composition): { readonly scale: number | undefined } {

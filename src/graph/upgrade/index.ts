@@ -1,2 +1,3 @@
 export { currentOpset } from "./opset.js";
+export { unknownForms } from "./unknownForms.js";
 export { upgrade } from "./upgrade.js";
