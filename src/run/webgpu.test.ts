@@ -95,7 +95,7 @@ describe.skipIf(webgpuMissing !== undefined)(`training ${onWebgpu}`, () => {
     ["a MobileNetV2", mobileNet, []],
     ["a ViT", vit, []],
     ["an EfficientNet", efficientNet, []],
-  ] as const)("of the step of %s no node runs on the processor but %3$j", async (_, network, left) => {
+  ] as const)("of the step of %s no node runs on the processor, but the IsNaN of a table", async (_, network, left) => {
     expect(await nodesOnCpu(await prepareMadeUp(network, "webgpu"))).toEqual(left);
   });
 });
