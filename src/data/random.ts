@@ -104,11 +104,14 @@ export function philox(counter: Uint32Array, key0: number, key1: number, out: Ui
 function multiplyHigh(aHigh: number, aLow: number, b: number): number {
   const bHigh = b >>> 16;
   const bLow = b & 0xffff;
-  const low = Math.imul(aLow, bLow) >>> 0;
-  const middle = (Math.imul(aHigh, bLow) >>> 0) + (low >>> 16);
-  const cross = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff);
-  return (Math.imul(aHigh, bHigh) + Math.floor(middle / 0x10000) + Math.floor(cross / 0x10000)) | 0;
+  // Neither sum passes 2^32: (2^16 - 1)^2 + 2^16 - 1 = 2^32 - 2^16.
+  const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const cross = (Math.imul(aLow, bHigh) + (middle & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) | 0;
 }
+
+/** A multiple of 2^-53 in [0, 1), from the upper 27 and 26 bits of two random numbers. */
+const toUniform = (high: number, low: number): number => ((high >>> 5) * 0x4000000 + (low >>> 6)) / 0x20000000000000;
 
 /** A stream of random numbers under one key; `at` moves to the start of one of its 2^64 streams, which costs next to nothing. */
 export class Random {
@@ -145,19 +148,21 @@ export class Random {
 
   /** An integer in [0, 2^32). */
   uint32(): number {
-    if (this.#left === 0) {
-      philox(this.#counter, this.#key0, this.#key1, this.#block);
-      this.#counter[0]!++;
-      if (this.#counter[0] === 0) this.#counter[1]!++;
-      this.#left = 4;
-    }
+    if (this.#left === 0) this.#draw();
     return this.#block[4 - this.#left--]!;
+  }
+
+  #draw(): void {
+    philox(this.#counter, this.#key0, this.#key1, this.#block);
+    this.#counter[0]!++;
+    if (this.#counter[0] === 0) this.#counter[1]!++;
+    this.#left = 4;
   }
 
   /** A multiple of 2^-53 in [0, 1). */
   uniform(): number {
-    const high = this.uint32() >>> 5;
-    return (high * 0x4000000 + (this.uint32() >>> 6)) / 0x20000000000000;
+    const high = this.uint32();
+    return toUniform(high, this.uint32());
   }
 
   /** An integer in [0, n), each equally likely; 1 <= n <= 2^32. */
@@ -179,8 +184,18 @@ export class Random {
       return spare;
     }
     for (;;) {
-      const u = 2 * this.uniform() - 1;
-      const v = 2 * this.uniform() - 1;
+      // Two uniform numbers at once: mostly they are a whole block.
+      let u: number;
+      let v: number;
+      if (this.#left === 0) {
+        this.#draw();
+        this.#left = 0;
+        u = 2 * toUniform(this.#block[0]!, this.#block[1]!) - 1;
+        v = 2 * toUniform(this.#block[2]!, this.#block[3]!) - 1;
+      } else {
+        u = 2 * this.uniform() - 1;
+        v = 2 * this.uniform() - 1;
+      }
       const square = u * u + v * v;
       if (square >= 1 || square === 0) continue;
       const factor = Math.sqrt((-2 * Math.log(square)) / square);
