@@ -27,7 +27,7 @@ function swapSpace(): number {
  * @throws ISO_MEMORY
  */
 export function requireStepMemory({ step, batches }: Pick<PlannedTraining, "step" | "batches">): void {
-  const twice = new Set(step.state.filter(({ updated }) => updated).map(({ name }) => name));
+  const twice = new Set(step.stateInputs.filter(({ updated }) => updated).map(({ name }) => name));
   const least = leastMemory(step.graph, step.opsets, "loss", (name) => (twice.has(name) ? 2 : 1));
   const remedy = "Take a smaller --batch-size, smaller images or a smaller model";
   requireMemory(least, `a training step at batch size ${batches.batchSize}`, memoryLimit(), remedy);
