@@ -3,7 +3,7 @@ import { totalmem } from "node:os";
 import type { Splits } from "../data/core.js";
 import { GraphBuilder, inline } from "../graph/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
-import { elementCount } from "../onnx/index.js";
+import { elementCount, type Model } from "../onnx/index.js";
 import { leastMemory, requireMemory } from "../train/index.js";
 import type { PlannedTraining } from "./plan.js";
 
@@ -19,6 +19,21 @@ export function memoryLimit(): number {
 function swapSpace(): number {
   if (process.platform !== "linux") return 0;
   return 1024 * Number(/^SwapTotal:\s+(\d+) kB$/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? 0);
+}
+
+/**
+ * Refuses a model without training that this machine surely cannot run.
+ *
+ * @param last - the value that its forward pass ends in
+ * @param what - is done by running it: "validating on 256 examples at a time"
+ * @throws ISO_MEMORY
+ */
+export function requireModelMemory(
+  { graph, opsets }: Pick<Model, "graph" | "opsets">,
+  last: string,
+  what: string,
+): void {
+  requireMemory(leastMemory(graph, opsets, last), what, memoryLimit(), "Take smaller images or a smaller model");
 }
 
 /**

@@ -20,9 +20,9 @@ import { analyseScaleInvariance, defaultScale } from "../method/index.js";
 import { architecture, defaultArchitecture } from "../models/index.js";
 import { encode, type Model } from "../onnx/index.js";
 import { readModel } from "../onnx/node/index.js";
-import { type AskedTrainSettings, leastMemory, requireMemory } from "../train/index.js";
+import type { AskedTrainSettings } from "../train/index.js";
 import { openSession } from "./device.js";
-import { memoryLimit } from "./memory.js";
+import { requireModelMemory } from "./memory.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
 
@@ -127,12 +127,13 @@ async function fromFile(
 ): Promise<Network> {
   const source = readModel(settings.model);
   const own = ownStatistics(source);
+  const classifierOnly = settings.train === "head";
   const imported = importModel(source, {
     shape: preprocessedShape(train.input, own?.kind === "table" ? own : statistics),
     classes: train.classes,
     seed: settings.seed,
     scale: settings.scale,
-    frozenExamples: settings.train === "head" ? train.size : undefined,
+    frozenExamples: classifierOnly ? train.size : undefined,
     norm: settings.headNorm,
     features: settings.headFeatures,
     headNode: settings.headNode,
@@ -163,7 +164,7 @@ async function fromFile(
     model,
     statistics: normalization.statistics,
     scale: head.scale,
-    classifierAlone: settings.train === "head" && !head.keptWeight,
+    classifierAlone: classifierOnly && !head.keptWeight,
     trained,
     pretrained: new Set([...trained].filter((name) => name !== head.weight || head.keptWeight)),
     report: {
@@ -192,15 +193,9 @@ async function measureMoments(
   threads: number,
 ): Promise<readonly Moments[]> {
   const batch = Math.min(64, data.size);
-  const graph = momentsGraph(model, names, data.input, statistics, batch);
-  const least = leastMemory(graph.graph, graph.opsets, "mean 0");
-  requireMemory(
-    least,
-    `measuring the model on ${batch} examples`,
-    memoryLimit(),
-    "Take smaller images or a smaller model",
-  );
-  const session = await openSession(encode(graph), { device: "cpu", threads }, { options: workerOptions });
+  const measuring = momentsGraph(model, names, data.input, statistics, batch);
+  requireModelMemory(measuring, "mean 0", `measuring the model on ${batch} examples`);
+  const session = await openSession(encode(measuring), { device: "cpu", threads }, { options: workerOptions });
   try {
     const measured = names.map((): { mean: Float32Array; variance: Float32Array }[] => []);
     // Spread over the whole split, which may stand in the order of its classes.

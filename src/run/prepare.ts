@@ -4,8 +4,6 @@ import { schedules, warmUp } from "../optim/index.js";
 import {
   type AskedTrainSettings,
   compileEvaluation,
-  leastMemory,
-  requireMemory,
   StateEvaluator,
   type StepRunner,
   type TrainingPlan,
@@ -13,7 +11,7 @@ import {
 import { openRunner, openSession } from "./device.js";
 import type { Device } from "./deviceName.js";
 import { loweringHere } from "./lowering.js";
-import { memoryLimit } from "./memory.js";
+import { requireModelMemory } from "./memory.js";
 import { type Network, openNetwork } from "./network.js";
 import { type PlannedTraining, planTraining } from "./plan.js";
 import { trainingOptions } from "./sessionOptions.js";
@@ -67,13 +65,11 @@ export async function prepareNetwork(
     target: device,
     ...lowering,
   });
-  if (device === "cpu") {
-    const least = leastMemory(evaluation.graph, step.opsets, "logits");
-    const what = `validating on ${evaluation.batchSize} examples at a time`;
-    requireMemory(least, what, memoryLimit(), "Take smaller images or a smaller model");
-  }
+  const evaluationModel = { ...model, graph: evaluation.graph, opsets: step.opsets };
+  if (device === "cpu")
+    requireModelMemory(evaluationModel, "logits", `validating on ${evaluation.batchSize} examples at a time`);
   const execution = { device, threads };
-  const evaluator = await openSession(encode({ ...model, graph: evaluation.graph, opsets: step.opsets }), execution, {
+  const evaluator = await openSession(encode(evaluationModel), execution, {
     options: trainingOptions,
   });
 

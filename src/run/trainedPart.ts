@@ -18,9 +18,9 @@ import { IsonormError } from "../errors.js";
 import { eliminateDeadNodes, GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
 import { type Cut, cutFrozen } from "../import/index.js";
 import { elementCount, encode, type Graph, type Model, type Tensor } from "../onnx/index.js";
-import { type AskedTrainSettings, leastMemory, requireMemory } from "../train/index.js";
+import type { AskedTrainSettings } from "../train/index.js";
 import { openSession } from "./device.js";
-import { memoryLimit } from "./memory.js";
+import { requireModelMemory } from "./memory.js";
 import type { Network } from "./network.js";
 import { recordsTensor } from "./records.js";
 import { workerOptions } from "./sessionOptions.js";
@@ -64,9 +64,7 @@ export async function trainedPart(
   const examples = splits.train.size + splits.validation.size;
   if (4 * features * examples > mostBytes) return whole;
 
-  const least = leastMemory(extractor.model.graph, extractor.model.opsets, "features");
-  const what = `computing the features of ${extractor.batch} examples`;
-  requireMemory(least, what, memoryLimit(), "Take smaller images or a smaller model");
+  requireModelMemory(extractor.model, "features", `computing the features of ${extractor.batch} examples`);
   const session = await openSession(encode(extractor.model), { device: "cpu", threads }, { options: workerOptions });
   try {
     const key = createHash("sha256").update(encode(extractor.model)).digest("hex");

@@ -58,9 +58,7 @@ export function leastMemory(
   /** Of those values that are results, each buffer once. */
   const sharesOf = (names: Iterable<string>): Share[] => {
     const distinct = new Set([...names].map((name) => roots.get(name) ?? name));
-    return [...distinct]
-      .filter((name) => makers.has(name) && !outputs.has(name))
-      .map((name) => share(values.get(name)!));
+    return [...distinct].filter(counted).map((name) => share(values.get(name)!));
   };
 
   let most: readonly Share[] = [];

@@ -1,5 +1,6 @@
 import type { Graph, Node, Tensor } from "../../onnx/types.js";
 import { attributeTensor } from "../attributes.js";
+import { freshName } from "../builder.js";
 import { allNames, innerGraphs, mapGraphs, renameReads } from "../rewrite/index.js";
 
 /**
@@ -11,13 +12,7 @@ export function hoistConstants(main: Graph): Graph {
   const given = new Map<string, number>();
   for (const name of allNames(main)) given.set(name, (given.get(name) ?? 0) + 1);
   const initializers = new Map(main.initializers);
-  const unique = (base: string): string => {
-    if (given.get(base) === 1) return base;
-    let name = base;
-    for (let count = 1; given.has(name); count++) name = `${base}_${count}`;
-    given.set(name, 1);
-    return name;
-  };
+  const unique = (base: string): string => (given.get(base) === 1 ? base : freshName(given, base));
   const withoutConstants = (graph: Graph): Graph => {
     const names = new Map<string, string>();
     const store = (name: string, tensor: Tensor): void => {

@@ -1,15 +1,10 @@
 import { IsonormError } from "../../errors.js";
-import { int, type Node, type Tensor, type ValueInfo } from "../../onnx/types.js";
+import type { Node, Tensor, ValueInfo } from "../../onnx/types.js";
 import { attributeInt, attributeInts } from "../attributes.js";
+import { integers, splitInto, stackInto, withoutAxis } from "./axes.js";
 import { type ControlRule, constantNumber, labelOf, Unresolved, type Walk } from "./walk.js";
 
 const truth = (holds: boolean): Tensor => ({ dtype: "bool", shape: [], data: Uint8Array.of(holds ? 1 : 0) });
-
-const integers = (...numbers: number[]): Tensor => ({
-  dtype: "int64",
-  shape: [numbers.length],
-  data: BigInt64Array.from(numbers, BigInt),
-});
 
 /** The branch that a constant condition takes. */
 const choice: ControlRule = (node, walk) => {
@@ -128,24 +123,14 @@ const scan: ControlRule = (node, walk) => {
   });
 };
 
-/** The parts of one element along an axis, without that axis: by one Split, whose gradient is one Concat. */
+/** The parts of one element along an axis, without that axis. */
 function elementsOf(walk: Walk, x: string, axis: number, count: number): readonly string[] {
-  const axes = walk.constant("axis", integers(axis));
-  const parts = count < 2 ? [x] : splitInto(walk, x, axis, new Array<number>(count).fill(1));
-  return Array.from(
-    { length: count },
-    (_, index) => walk.add(`${x}/${index}`, "Squeeze", [parts[index]!, axes], {}, [""])[0]!,
-  );
-}
-
-/** Parts of those sizes along an axis. */
-export function splitInto(walk: Walk, x: string, axis: number, sizes: readonly number[]): readonly string[] {
-  const names = sizes.map(() => "");
-  return walk.add(`${x}/parts`, "Split", [x, walk.constant("sizes", integers(...sizes))], { axis: int(axis) }, names);
+  const parts = splitInto(walk, x, axis, new Array<number>(count).fill(1));
+  return Array.from({ length: count }, (_, index) => withoutAxis(walk, `${x}/${index}`, parts[index]!, axis));
 }
 
 /** The values stacked along a new axis. Without any, ONNX Runtime gives a tensor that is empty in every dimension that the body does not fix. */
-export function stack(
+function stack(
   node: Node,
   walk: Walk,
   output: string,
@@ -160,9 +145,7 @@ export function stack(
     walk.alias(output, walk.constant("empty", { dtype: "float32", shape, data: new Float32Array(0) }));
     return;
   }
-  const axes = walk.constant("axis", integers(axis));
-  const parts = values.map((value) => walk.add(`${value}/stacked`, "Unsqueeze", [value, axes], {}, [""])[0]!);
-  walk.add(output, "Concat", parts, { axis: int(axis) }, [output]);
+  stackInto(walk, output, values, axis);
 }
 
 function requireCount(node: Node, what: string, found: number, wanted: number): void {

@@ -1,7 +1,7 @@
 import { IsonormError } from "../../errors.js";
 import { int, type Node, type Tensor } from "../../onnx/types.js";
 import { attributeInt } from "../attributes.js";
-import { splitInto } from "./loops.js";
+import { splitInto, stackInto, withoutAxis } from "./axes.js";
 import { type ControlRule, constantNumber, labelOf, Unresolved, type Walk } from "./walk.js";
 
 // Sequences whose making the graph shows, as PyTorch's exporter writes lists and torch.split: a list of names. What is read of them is a tensor.
@@ -67,10 +67,9 @@ const splitToSequence = holding((node, walk) => {
   walk.decide(node, count);
   walk.spend(node, count);
   const parts = listed ? numbers : Array.from({ length: count }, (_, part) => Math.min(size, length - part * size));
-  const made = parts.length < 2 ? [x] : splitInto(walk, x, axis, parts);
+  const made = splitInto(walk, x, axis, parts);
   if (sizes || attributeInt(node.attributes, "keepdims", 1) !== 0) return made;
-  const axes = walk.constant("axis", { dtype: "int64", shape: [1], data: BigInt64Array.of(BigInt(axis)) });
-  return made.map((part) => walk.add(`${part}/element`, "Squeeze", [part, axes], {}, [""])[0]!);
+  return made.map((part) => withoutAxis(walk, `${part}/element`, part, axis));
 });
 
 /** The elements side by side or, with new_axis, one above the other. */
@@ -80,12 +79,8 @@ const concatFromSequence: ControlRule = (node, walk) => {
     throw new IsonormError("ISO_GRAPH_INVALID", `${labelOf(node)} joins an empty sequence`, "Correct the model there");
   walk.spend(node, elements.length);
   const axis = attributeInt(node.attributes, "axis", 0);
-  const axes = { dtype: "int64", shape: [1], data: BigInt64Array.of(BigInt(axis)) } as const;
-  const parts =
-    attributeInt(node.attributes, "new_axis", 0) === 0
-      ? elements
-      : elements.map((x) => walk.add(`${x}/stacked`, "Unsqueeze", [x, walk.constant("axis", axes)], {}, [""])[0]!);
-  walk.add(outputOf(node), "Concat", parts, { axis: int(axis) }, [outputOf(node)]);
+  if (attributeInt(node.attributes, "new_axis", 0) !== 0) stackInto(walk, outputOf(node), elements, axis);
+  else walk.add(outputOf(node), "Concat", elements, { axis: int(axis) }, [outputOf(node)]);
 };
 
 /** The body runs for each element of the first sequence; other sequences give it their elements too, tensors are the same each time. */
