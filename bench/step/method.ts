@@ -2,7 +2,7 @@ import { inputStatistics } from "../../src/data/core.js";
 import { foldScaleInvariantLinear } from "../../src/method/index.js";
 import { openNetwork } from "../../src/run/network.js";
 import { type PreparedTraining, prepareNetwork } from "../../src/run/prepare.js";
-import { makeData, settingsOf } from "./step.js";
+import { makeData, settingsOf, splitsOf, stepOf } from "./step.js";
 import { median, quantile } from "./summary.js";
 import type { Workload } from "./workloads.js";
 
@@ -65,7 +65,7 @@ export async function measureMethod(workload: Workload, threads: number, pairs: 
 
 async function prepare(workload: Workload, threads: number, plain: boolean): Promise<PreparedTraining> {
   const data = makeData(workload);
-  const splits = { train: data, validation: data, test: undefined, hash: "", warnings: [] };
+  const splits = splitsOf(data);
   const settings = settingsOf(workload, plain);
   const network = await openNetwork(splits, inputStatistics(data), settings, threads);
   const model = { ...network.model, graph: foldScaleInvariantLinear(network.model.graph) };
@@ -74,19 +74,8 @@ async function prepare(workload: Workload, threads: number, plain: boolean): Pro
 
 async function openStep(prepared: PreparedTraining) {
   const runner = await prepared.createRunner();
-  const { batches, elr, lr } = prepared.plan;
-  const { records, targets } = batches.batch(0, 0);
-  const scalars = { elr, lr, ...prepared.step.scalars(0) };
-  const masks = prepared.step.masks(0);
-  return {
-    async step(): Promise<number> {
-      const before = performance.now();
-      const { finite } = await runner.run(records, targets, scalars, masks);
-      if (!finite) throw new Error("a step was not finite");
-      return performance.now() - before;
-    },
-    release: () => runner.release(),
-  };
+  const step = stepOf(prepared, runner);
+  return { step: async () => (await step()).milliseconds, release: () => runner.release() };
 }
 
 /** Milliseconds of some steps in a row. The first two are not counted: the other session's threads still wait for work then, and take a core while they do. */

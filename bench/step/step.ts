@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { preprocessedShape } from "../../src/classifier/index.js";
-import { type Dataset, inputStatistics, makeDataset, Random } from "../../src/data/core.js";
+import { type Dataset, inputStatistics, makeDataset, Random, type Splits } from "../../src/data/core.js";
 import { encode, type Graph } from "../../src/onnx/index.js";
 import { type PreparedTraining, prepareTraining } from "../../src/run/prepare.js";
 import { type AskedTrainSettings, parseTrainSettings, StepRunner } from "../../src/train/index.js";
@@ -43,10 +43,6 @@ export async function openWorkload(
   const prepared = await prepareWorkload(workload, data, threads, plain);
   const runner = await (profilePrefix ? profiledRunner(prepared, threads, profilePrefix) : prepared.createRunner());
   const compileSeconds = (performance.now() - started) / 1000;
-  const { batches, elr, lr } = prepared.plan;
-  const { records, targets } = batches.batch(0, 0);
-  const scalars = { elr, lr, ...prepared.step.scalars(0) };
-  const masks = prepared.step.masks(0);
   const { model } = prepared.part;
   return {
     compileSeconds,
@@ -57,15 +53,24 @@ export async function openWorkload(
       prepared.network.trained,
     ),
     model: model.graph,
-    async step(rate = lr) {
-      const before = performance.now();
-      const { finite, loss } = await runner.run(records, targets, { ...scalars, lr: rate }, masks);
-      if (!finite) throw new Error("a step was not finite");
-      return { milliseconds: performance.now() - before, loss };
-    },
+    step: stepOf(prepared, runner),
     async release() {
       await Promise.all([runner.release(), prepared.plan.evaluator.release()]);
     },
+  };
+}
+
+/** See `OpenWorkload.step`. */
+export function stepOf({ plan, step }: PreparedTraining, runner: StepRunner): OpenWorkload["step"] {
+  const { batches, elr, lr } = plan;
+  const { records, targets } = batches.batch(0, 0);
+  const scalars = { elr, lr, ...step.scalars(0) };
+  const masks = step.masks(0);
+  return async (rate = lr) => {
+    const before = performance.now();
+    const { finite, loss } = await runner.run(records, targets, { ...scalars, lr: rate }, masks);
+    if (!finite) throw new Error("a step was not finite");
+    return { milliseconds: performance.now() - before, loss };
   };
 }
 
@@ -89,6 +94,14 @@ export function makeData({ input, batch, classes }: Workload): Dataset {
   });
 }
 
+export const splitsOf = (data: Dataset): Splits => ({
+  train: data,
+  validation: data,
+  test: undefined,
+  hash: "",
+  warnings: [],
+});
+
 export function settingsOf({ settings, batch }: Workload, plain: boolean): AskedTrainSettings {
   return parseTrainSettings({
     ...settings,
@@ -108,8 +121,7 @@ export function prepareWorkload(
   threads: number,
   plain: boolean,
 ): Promise<PreparedTraining> {
-  const splits = { train: data, validation: data, test: undefined, hash: "", warnings: [] };
-  return prepareTraining(splits, inputStatistics(data), settingsOf(workload, plain), threads);
+  return prepareTraining(splitsOf(data), inputStatistics(data), settingsOf(workload, plain), threads);
 }
 
 async function profiledRunner(
