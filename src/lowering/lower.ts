@@ -14,6 +14,7 @@ import { accumulateInProducts } from "./cpu/accumulate.js";
 import { blockedDomain, fuse } from "./cpu/blocked/index.js";
 import { orderForMemory } from "./cpu/executionOrder.js";
 import { type Costs, cpuOperators, cpuSubstitutes } from "./cpu/index.js";
+import { mergeNorms } from "./cpu/norms.js";
 import { checkedOutput, outputTypes, placeOnCpu } from "./cpu/place.js";
 import { LoweredValues } from "./loweredValues.js";
 import type { Recipe, Substitute, Target } from "./recipe.js";
@@ -57,7 +58,7 @@ export function lower(graph: Graph, target: Target, options: LowerOptions = {}):
   const shapes = new Map([...inferGraph(replaced, opsets)].map(([name, { shape }]) => [name, shape]));
   const lowered = nameOutputs(mergeReshapes(eliminateCommonSubexpressions(eliminateDeadNodes(replaced)), shapes));
   const fused = options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
-  return target === "cpu" ? orderForMemory(accumulateInProducts(fused, opsets)) : fused;
+  return target === "cpu" ? orderForMemory(accumulateInProducts(mergeNorms(fused), opsets)) : fused;
 }
 
 /** The operator sets that a lowered graph uses. */

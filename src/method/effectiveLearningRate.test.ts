@@ -3,9 +3,9 @@ import { GraphBuilder } from "../graph/index.js";
 import { type Architecture, convnet, efficientnetB0, mlp, mobilenetV2, resnet20 } from "../models/index.js";
 import {
   analyseScaleInvariance,
-  angularLearningRate,
   defaultEffectiveLearningRateFor,
   defaultEffectiveLearningRates,
+  directionLength,
   layerLearningRate,
   norms,
   requireEffectiveLearningRate,
@@ -18,7 +18,8 @@ async function angularStep(u: FloatTensor, rate: number, granularity: "tensor" |
   const channel = granularity === "channel";
   const norm = b.constant(tensor(channel ? [2, 1] : [], channel ? [3, 5] : [4]));
   const direction = b.input("u", "float32", u.shape);
-  b.output("step", b.times(direction, angularLearningRate(b, b.scalar(rate), norm, direction, granularity, 0)));
+  const layerRate = layerLearningRate(b, "angular", b.scalar(rate), norm);
+  b.output("step", b.times(direction, b.over(layerRate, directionLength(b, direction, granularity, 0))));
   return (await run(b, { u })).step!;
 }
 
@@ -55,7 +56,7 @@ describe("base rule angular", () => {
 
 it("base rule sgd multiplies ELR by the squared norm", async () => {
   const b = new GraphBuilder();
-  b.output("rate", layerLearningRate(b, b.input("elr", "float32", []), b.constant(tensor([2, 1], [3, 5]))));
+  b.output("rate", layerLearningRate(b, "sgd", b.input("elr", "float32", []), b.constant(tensor([2, 1], [3, 5]))));
   expect([...(await run(b, { elr: tensor([], [0.5]) })).rate!]).toEqual([4.5, 12.5]);
 });
 

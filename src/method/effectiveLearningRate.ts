@@ -76,37 +76,32 @@ export function requireEffectiveLearningRate(rate: number): void {
 }
 
 /**
- * Base rule `sgd`: the layer's learning rate ELR * n^2.
+ * What a layer of norm n multiplies u by with base rule `sgd`, ELR * n^2; with `angular` ELR * n, still to be divided by ||u||, {@link directionLength}.
  *
- * @param rate - ELR times the schedule: scalar
- * @param norm - n: scalar, or 1 everywhere but on the channel axis
+ * @param rate - ELR times the schedule, with `angular` in radians: scalar
+ * @param norm - n: of any shape, a number for each layer or channel
  * @returns shaped like `norm`
  */
-export function layerLearningRate(b: GraphBuilder, rate: Value, norm: Value): Value {
-  return b.times(rate, b.square(norm));
+export function layerLearningRate(b: GraphBuilder, rule: BaseRule, rate: Value, norm: Value): Value {
+  return b.times(rate, rule === "sgd" ? b.square(norm) : norm);
 }
 
 /**
- * Base rule `angular`: what u is multiplied by, ELR * n / ||u||.
+ * ||u||, by which base rule `angular` divides.
  *
  * A zero u must give a zero step, not 0 / 0. ||u||^2 is therefore kept at 1e-37 or above, next to the smallest normal float32: it
  * changes nothing while ||u||^2 can be told from zero, and below that the step only gets shorter.
  *
- * @param rate - ELR times the schedule, radians: scalar
- * @param norm - n: scalar, or 1 everywhere but on the channel axis
  * @param direction - u: the weight's shape
- * @returns shaped like `norm`
+ * @returns a scalar, or 1 everywhere but on the channel axis
  */
-export function angularLearningRate(
+export function directionLength(
   b: GraphBuilder,
-  rate: Value,
-  norm: Value,
   direction: Value,
   granularity: Granularity = "tensor",
   channelAxis = 0,
   parts?: readonly number[],
 ): Value {
   const sumOfSquares = sumOfSquaresOf(b, direction, granularity, channelAxis, parts);
-  const length = b.sqrt(b.op("Max", [sumOfSquares, b.scalar(1e-37)]));
-  return b.over(b.times(rate, norm), length);
+  return b.sqrt(b.op("Max", [sumOfSquares, b.scalar(1e-37)]));
 }

@@ -29,7 +29,7 @@ export interface Projection {
  * Puts W' back to its norm at the start.
  *
  * @param weight - W', after the optimizer's step
- * @param norm0 - Norm_0 as `measureNorm` gives it: a scalar for `tensor`; 1 everywhere but on the channel axis for `channel`
+ * @param norm0 - Norm_0 as `measureNorm` gives it: a scalar, or [1], for `tensor`; 1 everywhere but on the channel axis for `channel`
  * @param channelAxis - with granularity `channel`: the axis whose slices have norms of their own
  * @param parts - with granularity `channel`: the axis falls into so many equal parts, and those with the same number share one norm: the matrices
  * that a weight holds side by side, `[0, 1, 2]` for queries, keys and values
@@ -43,7 +43,8 @@ export function projectToNorm(
   parts?: readonly number[],
 ): Projection {
   const sumOfSquares = sumOfSquaresOf(b, weight, granularity, channelAxis, parts);
-  if (!sameShape(norm0.shape, sumOfSquares.shape))
+  const one = granularity === "tensor" && norm0.shape.join() === "1";
+  if (!one && !sameShape(norm0.shape, sumOfSquares.shape))
     throw new IsonormError(
       "ISO_GRAPH_SHAPE",
       `Norm_0 of ${weight.name} has shape [${norm0.shape}] where granularity ${granularity} needs [${sumOfSquares.shape}]`,

@@ -1,11 +1,11 @@
 import "./infer.js";
 
 export {
-  angularLearningRate,
   type BaseRule,
   defaultEffectiveLearningRate,
   defaultEffectiveLearningRateFor,
   defaultEffectiveLearningRates,
+  directionLength,
   layerLearningRate,
   requireEffectiveLearningRate,
 } from "./effectiveLearningRate.js";
@@ -32,4 +32,5 @@ export {
   type ScaleInvariantLinearOptions,
   scaleInvariantLinear,
   scaleInvariantLinearAttributes,
+  scaleInvariantLinearOptions,
 } from "./scaleInvariantLinear.js";

@@ -1,6 +1,7 @@
 import { IsonormError } from "../errors.js";
 import { attributeFloat, attributeString, type GraphBuilder, type Value } from "../graph/index.js";
 import { type Attributes, float, type Graph, int, type Node, string, type Tensor } from "../onnx/types.js";
+import { sumOfSquaresOf } from "./fixedNorm.js";
 import { builderSink, graphSink, type NodeSink } from "./nodeSink.js";
 import { norms, requireUsableNorms } from "./norm.js";
 
@@ -78,10 +79,11 @@ export function defaultScale(
 }
 
 /**
- * The layer in plain differentiable operators.
+ * The layer as it is trained: one abstract operator, whose gradient stands with its rule (autodiff/rules/linearOverNorm.ts). Unit features are made by ordinary operators before it.
  *
  * @param x - [batch, features]
  * @param weight - W: [classes, features]
+ * @param name - of its node
  * @returns logits: [batch, classes]
  */
 export function scaleInvariantLinear(
@@ -89,8 +91,15 @@ export function scaleInvariantLinear(
   x: Value,
   weight: Value,
   options: ScaleInvariantLinearOptions,
+  name?: string,
 ): Value {
-  return b.value(compose(builderSink(b), x.name, weight.name, options));
+  const { scale, norm, features } = complete(options);
+  const input = features === "unit" ? b.value(unitFeatures(builderSink(b), x.name)) : x;
+  const length =
+    norm === "row"
+      ? b.reshape(b.sqrt(sumOfSquaresOf(b, weight, "channel")), [weight.shape[0]!])
+      : b.sqrt(sumOfSquaresOf(b, weight, "tensor"));
+  return b.abstract("LinearOverNorm", [input, weight, length], { scale: float(scale) }, name)[0]!;
 }
 
 /**
@@ -149,7 +158,7 @@ export function isScaleInvariantLinear(node: Node): boolean {
 }
 
 /**
- * The graph with each isonorm:ScaleInvariantLinear written out in plain operators: what autodiff trains.
+ * The graph with each isonorm:ScaleInvariantLinear written out in plain operators, as the layer runs before it is folded.
  * @param options.opset - operator set of the graph; default 21
  */
 export function expandScaleInvariantLinear(graph: Graph, { opset = 21 }: { opset?: number } = {}): Graph {

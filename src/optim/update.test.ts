@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { differentiate } from "../autodiff/index.js";
 import { GraphBuilder, type Value } from "../graph/index.js";
-import { type BaseRule, type Granularity, measureNorm, norms, scaleInvariantLinear } from "../method/index.js";
+import {
+  type BaseRule,
+  type Granularity,
+  layerLearningRate,
+  measureNorm,
+  norms,
+  scaleInvariantLinear,
+} from "../method/index.js";
 import { compile, type FloatTensor, randomTensor, relativeDifference, scaled, tensor } from "../method/testing/run.js";
 import { int } from "../onnx/types.js";
 import { adam, type Optimizer, sgd, updateWeight } from "./index.js";
@@ -20,6 +27,7 @@ interface Setting {
 /** The update as a function of weight, slots and gradient; each output is named as the input that it replaces. */
 async function compileUpdate({ optimizer, baseRule, granularity, elr }: Setting, first: FloatTensor) {
   const b = new GraphBuilder();
+  const norm0 = b.constant(measureNorm("w", first, granularity));
   const update = updateWeight(b, {
     weight: b.input("weight", "float32", shape),
     gradient: b.input("gradient", "float32", shape),
@@ -28,15 +36,15 @@ async function compileUpdate({ optimizer, baseRule, granularity, elr }: Setting,
     optimizer,
     rule: {
       kind: "fixedNorm",
-      norm0: b.constant(measureNorm("w", first, granularity)),
+      norm0,
       granularity,
       baseRule,
-      effectiveLearningRate: b.scalar(elr),
+      learningRate: layerLearningRate(b, baseRule, b.scalar(elr), norm0),
     },
   });
   b.output("next:weight", update.weight);
   for (const [index, slot] of optimizer.slots.entries()) b.output(`next:${slot}`, update.slots[index]!);
-  b.output("health", update.health);
+  b.output("health", b.op("Sum", update.health));
   return compile(b.finish("update"));
 }
 
@@ -133,6 +141,7 @@ describe("effective learning rate", () => {
     const { optimizer, baseRule, granularity, elr } = setting;
     const first = scaled(randomTensor([classes, features], 9), c);
     const slots = optimizer.slots.map((slot) => b.input(slot, "float32", weight.shape));
+    const norm0 = b.constant(measureNorm("w", first, granularity));
     const update = updateWeight(b, {
       weight,
       gradient: gradient!,
@@ -141,10 +150,10 @@ describe("effective learning rate", () => {
       optimizer,
       rule: {
         kind: "fixedNorm",
-        norm0: b.constant(measureNorm("w", first, granularity)),
+        norm0,
         granularity,
         baseRule,
-        effectiveLearningRate: b.scalar(elr),
+        learningRate: layerLearningRate(b, baseRule, b.scalar(elr), norm0),
       },
     });
     b.output("next:weight", update.weight);
@@ -190,7 +199,7 @@ describe("effective learning rate", () => {
           norm0: scalar,
           granularity: "tensor",
           baseRule: "sgd",
-          effectiveLearningRate: scalar,
+          learningRate: scalar,
         },
       });
     expect(build).toThrow(expect.objectContaining({ code: "ISO_ARGUMENT" }));
@@ -255,7 +264,7 @@ describe("health", () => {
       optimizer: sgd({ momentum: 0 }),
       rule: { kind: "plain", learningRate: b.scalar(1) },
     });
-    b.output("health", update.health);
+    b.output("health", b.op("Sum", update.health));
     const step = await compile(b.finish("plain"));
     const health = async (gradient: FloatTensor) => (await step({ weight: start, gradient })).health![0];
     expect(await health(bad(Number.NaN))).toBeNaN();

@@ -1,18 +1,12 @@
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
-import {
-  angularLearningRate,
-  type BaseRule,
-  type Granularity,
-  layerLearningRate,
-  projectToNorm,
-} from "../method/index.js";
+import { type BaseRule, directionLength, type Granularity, projectToNorm } from "../method/index.js";
 import type { Optimizer } from "./optimizer.js";
 
 /** The update of a scale-invariant weight: optimizer step, then back to the norm at the start. No weight decay. */
 export interface FixedNormRule {
   readonly kind: "fixedNorm";
-  /** Norm_0 from `measureNorm`: scalar, or 1 everywhere but on the channel axis. */
+  /** Norm_0 from `measureNorm`: one number, or 1 everywhere but on the channel axis. */
   readonly norm0: Value;
   readonly granularity: Granularity;
   /** With granularity `channel`: the axis that the proof gives. Default 0. */
@@ -20,8 +14,8 @@ export interface FixedNormRule {
   /** With granularity `channel`: slices of one matrix share a norm, see `projectToNorm`. */
   readonly parts?: readonly number[];
   readonly baseRule: BaseRule;
-  /** ELR times the schedule: scalar. */
-  readonly effectiveLearningRate: Value;
+  /** The layer's learning rate as `layerLearningRate` gives it, shaped like `norm0`. */
+  readonly learningRate: Value;
 }
 
 /** The update of every other weight. */
@@ -47,10 +41,10 @@ export interface WeightUpdate {
   readonly weight: Value;
   readonly slots: readonly Value[];
   /**
-   * A scalar that is not finite where the new weight or a new slot is not, or where their squares overflow. The caller keeps the
-   * old state for all weights when any of these, or the loss, is not finite.
+   * Numbers, one each, of which some are not finite where the new weight or a new slot is not, or where their squares overflow. The caller keeps the
+   * old state for all weights when the sum of all of these, or the loss, is not finite.
    */
-  readonly health: Value;
+  readonly health: readonly Value[];
 }
 
 /**
@@ -72,7 +66,7 @@ export interface WeightUpdate {
  * @example
  * const { weight, slots, health } = updateWeight(b, {
  *   weight: w, gradient: dw, slots: [momentum], scalars: new Map(), optimizer: sgd(),
- *   rule: { kind: "fixedNorm", norm0, granularity: "tensor", baseRule: "sgd", effectiveLearningRate: elr },
+ *   rule: { kind: "fixedNorm", norm0, granularity: "tensor", baseRule: "sgd", learningRate: layerLearningRate(b, "sgd", elr, norm0) },
  * });
  */
 export function updateWeight(b: GraphBuilder, input: WeightUpdateInput): WeightUpdate {
@@ -81,7 +75,7 @@ export function updateWeight(b: GraphBuilder, input: WeightUpdateInput): WeightU
 
 function fixedNormUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: FixedNormRule): WeightUpdate {
   const { weight, optimizer } = input;
-  const { norm0, granularity, channelAxis = 0, parts, baseRule, effectiveLearningRate } = rule;
+  const { norm0, granularity, channelAxis = 0, parts, baseRule, learningRate } = rule;
   if (baseRule === "sgd" && optimizer.gradientDegree !== 1)
     throw new IsonormError(
       "ISO_ARGUMENT",
@@ -91,13 +85,13 @@ function fixedNormUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: FixedN
   const { direction, slots, health } = optimizer.direction(b, input);
   const rate =
     baseRule === "sgd"
-      ? layerLearningRate(b, effectiveLearningRate, norm0)
-      : angularLearningRate(b, effectiveLearningRate, norm0, direction, granularity, channelAxis, parts);
+      ? learningRate
+      : b.over(learningRate, directionLength(b, direction, granularity, channelAxis, parts));
   const stepped = b.minus(weight, b.times(direction, rate));
   const { weight: projected, norm, factor } = projectToNorm(b, stepped, norm0, granularity, channelAxis, parts);
   // ||W'|| tells of overflow and NaN, Norm_0 / ||W'|| of a norm that came out as zero.
-  const sound = b.plus(norm, factor);
-  return { weight: projected, slots, health: joined(b, granularity === "channel" ? b.sum(sound) : sound, health) };
+  const sound = granularity === "channel" ? [b.sum(b.plus(norm, factor))] : [norm, factor];
+  return { weight: projected, slots, health: health ? [...sound, health] : sound };
 }
 
 function plainUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: PlainRule): WeightUpdate {
@@ -111,9 +105,6 @@ function plainUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: PlainRule)
   const { direction, slots, health } = optimizer.direction(b, { ...input, gradient });
   const total = coupled ? direction : decayed(direction);
   const next = b.minus(weight, b.times(total, learningRate));
-  return { weight: next, slots, health: joined(b, b.abstract("SumOfSquares", [next])[0]!, health) };
-}
-
-function joined(b: GraphBuilder, health: Value, other: Value | undefined): Value {
-  return other ? b.plus(health, other) : health;
+  const sound = b.abstract("SumOfSquares", [next]);
+  return { weight: next, slots, health: health ? [...sound, health] : sound };
 }

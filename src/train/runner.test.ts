@@ -61,6 +61,7 @@ describe("the compiled step", () => {
   it("declares what its graph takes and gives", () => {
     const names = step.graph.inputs.map(({ name }) => name);
     const packs = ["small weights", "small weights#momentum", "running statistics"];
+    const norms = "norms#norm0";
     const alone = ["layer1.linear.weight", "classifier.weight"];
     expect(names.sort()).toEqual(
       [
@@ -68,8 +69,9 @@ describe("the compiled step", () => {
         "targets",
         "elr",
         "lr",
+        norms,
         ...packs,
-        ...alone.flatMap((name) => [name, slotName(name, "momentum"), norm0Name(name)]),
+        ...alone.flatMap((name) => [name, slotName(name, "momentum")]),
       ].sort(),
     );
     expect(step.graph.outputs.map(({ name }) => name).sort()).toEqual(

@@ -12,14 +12,8 @@ import {
   type Value,
 } from "../graph/index.js";
 import { type Costs, lower, opsetsOf, type Target } from "../lowering/index.js";
-import {
-  type BaseRule,
-  expandScaleInvariantLinear,
-  type Granularity,
-  measureNorm,
-  type WeightProof,
-} from "../method/index.js";
-import { elementCount, type Graph, type Model, type Node, type Tensor } from "../onnx/types.js";
+import { type BaseRule, type Granularity, layerLearningRate, measureNorm, type WeightProof } from "../method/index.js";
+import { elementCount, type Graph, int, type Model, type Node, type Tensor } from "../onnx/types.js";
 import {
   averageRemainder,
   clipByGlobalNorm,
@@ -33,7 +27,7 @@ import { carryState, type DeclaredState, declareState } from "./declareState.js"
 import { softmaxCrossEntropy } from "./loss.js";
 import { averageName, norm0Name, type StateInput, type StateRole, type StateTensor, slotName } from "./state.js";
 import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
-import { groupWeights, type WeightGroup } from "./weightGroups.js";
+import { groupNorms, groupWeights, type WeightGroup } from "./weightGroups.js";
 
 export interface StepOptions {
   readonly input: InputDescription;
@@ -136,7 +130,6 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     (group) => ({ group, weight: declare("weight", group) }),
   );
   for (const { group, weight } of groups) bind(group.weights, weight);
-  const network = { ...model, graph: expandScaleInvariantLinear(model.graph) };
   const trains = (node: Node): boolean => !options.frozen?.has(node);
   const statistics = runningStatistics(model.graph, model.graph.nodes.filter(trains));
   const running =
@@ -145,7 +138,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
 
   // 3. Forward pass in training form, and the loss.
   const form = new TrainingForm();
-  const values = inline(b, network, bindings, {
+  const values = inline(b, model, bindings, {
     prefix: "model/",
     replace: (node, inputs) => (trains(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined),
   });
@@ -173,13 +166,34 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const slower = pretrainedRate === 1 ? rates : { elr: b.times(rates.elr, factor), lr: b.times(rates.lr, factor) };
   const scalars = new Map(optimizer.scalars.map(({ name }) => [name, b.input(name, "float32", [])]));
   const remainder = ema === undefined ? undefined : b.input("averageRemainder", "float32", []);
-  for (const { group, weight } of groups) {
+  const moved = groups.flatMap(({ group, weight }) => {
+    const gradient = b.within(`update/${group.name}`, () => joinGradients(b, weight.parts, gradientOf));
+    if (gradient) return [{ group, weight, gradient }];
+    carry(weight, weight.whole);
+    return [];
+  });
+  // Norm_0 of several weights and the learning rates by them are one vector each: so many numbers cost as much as one.
+  const layers = new Map<WeightGroup, Pick<FixedNormRule, "norm0" | "learningRate">>();
+  for (const together of groupNorms(
+    moved.map(({ group }) => group),
+    (name) => first(name).shape,
+    options.target,
+  )) {
+    const [{ kept, pretrained, name }] = together;
+    const measure = (weight: string): Tensor =>
+      measureNorm(weight, first(weight), kept.granularity, kept.channelAxis, kept.parts);
+    const group = together.length === 1 ? name : pretrained ? "pretrained norms" : "norms";
+    const weights = together.flatMap((one) => one.weights);
+    const { whole } = declare("norm0", { name: group, weights }, norm0Name, measure);
+    b.within(`update/${group}`, () => {
+      const elr = (pretrained ? slower : rates).elr;
+      const learningRates = elements(b, layerLearningRate(b, options.baseRule, elr, whole), together.length);
+      for (const [index, norm0] of elements(b, whole, together.length).entries())
+        layers.set(together[index]!, { norm0, learningRate: learningRates[index]! });
+    });
+  }
+  for (const { group, weight, gradient } of moved) {
     const scope = `update/${group.name}`;
-    const gradient = b.within(scope, () => joinGradients(b, weight.parts, gradientOf));
-    if (!gradient) {
-      carry(weight, weight.whole);
-      continue;
-    }
     const slots = optimizer.slots.map((slot) =>
       declare(
         "slot",
@@ -188,29 +202,22 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
         (name) => zerosOf(first(name).shape),
       ),
     );
-    const { elr, lr } = group.pretrained ? slower : rates;
-    const { kept } = group;
-    const norm0 = (name: string): Tensor =>
-      measureNorm(name, first(name), kept?.granularity, kept?.channelAxis, kept?.parts);
-    const rule: FixedNormRule | PlainRule = kept
-      ? {
-          kind: "fixedNorm",
-          norm0: declare("norm0", group, norm0Name, norm0).whole,
-          ...kept,
-          baseRule: options.baseRule,
-          effectiveLearningRate: elr,
-        }
+    const { lr } = group.pretrained ? slower : rates;
+    const rule: FixedNormRule | PlainRule = group.kept
+      ? { kind: "fixedNorm", ...layers.get(group)!, ...group.kept, baseRule: options.baseRule }
       : { kind: "plain", learningRate: lr, weightDecay: options.weightDecay };
     const present = { weight: weight.whole, gradient, slots: slots.map(({ whole }) => whole) };
     const next = b.within(scope, () => updateWeight(b, { ...present, scalars, optimizer, rule }));
     carry(weight, next.weight);
     for (const [index, slot] of slots.entries()) carry(slot, next.slots[index]!);
-    health.push(next.health);
+    health.push(...next.health);
     if (remainder) {
       const average = declare("average", group, averageName);
       const fixed = rule.kind === "fixedNorm" ? rule : undefined;
-      const moved = b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, fixed));
-      carry(average, moved);
+      carry(
+        average,
+        b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, fixed)),
+      );
     }
   }
 
@@ -256,6 +263,13 @@ function joinGradients(
     b,
     gradients.map((gradient, index) => gradient ?? zeros(weights[index]!)),
   );
+}
+
+/** The elements of a vector of so many, [1] each; what is for one weight alone as it is. */
+function elements(b: GraphBuilder, values: Value, count: number): readonly Value[] {
+  if (count === 1) return [values];
+  const sizes = new Array<number>(count).fill(1);
+  return b.add("Split", [values, b.int64(sizes)], { axis: int(0) }, { outputNames: sizes.map(() => "") });
 }
 
 function zerosOf(shape: readonly number[]): Tensor {

@@ -1,6 +1,7 @@
 import { Random } from "../data/core.js";
 import { IsonormError } from "../errors.js";
 import { type GraphBuilder, isDropPath, pack, type Value } from "../graph/index.js";
+import { isScaleInvariantLinear, scaleInvariantLinear, scaleInvariantLinearOptions } from "../method/index.js";
 import { elementCount, float, type Graph, type Node } from "../onnx/types.js";
 
 /** running' = kept running + share batch */
@@ -38,7 +39,7 @@ export function runningStatistics(graph: Graph, nodes: readonly Node[] = graph.n
 
 /**
  * Gives the nodes that act otherwise in training their training form while a model is inlined: batch normalisation takes the batch's own
- * statistics and moves the running ones, dropout multiplies by a mask.
+ * statistics and moves the running ones, dropout multiplies by a mask, and the scale-invariant linear layer divides by its weight's norm, which serving has folded in.
  */
 export class TrainingForm {
   /** By the running statistic's name. */
@@ -47,6 +48,10 @@ export class TrainingForm {
 
   /** What `inline` asks of each node: its outputs in training form, or undefined where it is the same as in inference. */
   replace(b: GraphBuilder, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] | undefined {
+    if (isScaleInvariantLinear(node)) {
+      const options = scaleInvariantLinearOptions(node.attributes, node.name);
+      return [scaleInvariantLinear(b, inputs[0]!, inputs[1]!, options, node.name || undefined)];
+    }
     if (node.domain !== "") return undefined;
     if (node.op === "BatchNormalization") return [this.#batchNormalization(b, node, inputs)];
     if (node.op === "Dropout") return [this.#dropout(b, node, inputs)];

@@ -1,3 +1,4 @@
+import type { Target } from "../lowering/index.js";
 import type { Granularity, WeightProof } from "../method/index.js";
 import { elementCount } from "../onnx/types.js";
 
@@ -52,6 +53,33 @@ export function groupWeights(
     ...group("small pretrained weights", together.old, true),
   ];
 }
+
+/** A group whose one weight keeps its norm. */
+export type KeptGroup = WeightGroup & { readonly kept: KeptNorm };
+
+/**
+ * Those groups that keep norms, together where their Norm_0 may lie one behind the other: one number each, and the same learning rate to multiply by. On a graphics processor each tensor has a
+ * buffer of its own.
+ */
+export function groupNorms(
+  groups: readonly WeightGroup[],
+  shapeOf: (weight: string) => readonly number[],
+  target: Target,
+): readonly (readonly [KeptGroup, ...KeptGroup[]])[] {
+  const alone: KeptGroup[] = [];
+  const together = { old: [] as KeptGroup[], fresh: [] as KeptGroup[] };
+  for (const group of groups) {
+    if (!keepsNorm(group)) continue;
+    // A number of a vector is [1], and would make [1] of a weight that is a scalar.
+    const joins = target === "cpu" && group.kept.granularity === "tensor" && shapeOf(group.name).length > 0;
+    (joins ? together[group.pretrained ? "old" : "fresh"] : alone).push(group);
+  }
+  return [...alone.map((group) => [group]), together.fresh, together.old].filter(
+    (list): list is [KeptGroup, ...KeptGroup[]] => list.length > 0,
+  );
+}
+
+const keepsNorm = (group: WeightGroup): group is KeptGroup => group.kept !== undefined;
 
 /**
  * How a weight's norm is kept: not at all unless it is proved scale-invariant; by channel only where each channel is so by itself, else matrix by

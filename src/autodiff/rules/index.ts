@@ -24,4 +24,5 @@ import "./trigonometry.js";
 import "./batchNormalization.js";
 import "./convolution.js";
 import "./layerNormalization.js";
+import "./linearOverNorm.js";
 import "./pooling.js";

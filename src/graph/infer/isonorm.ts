@@ -67,6 +67,19 @@ registerInference("isonorm:SumOfSquaresPerChannel", (context) => {
 });
 
 /**
+ * LinearOverNorm(x [N, features], W [classes, features], norm; scale) -> scale (x W^T) / norm: [N, classes]. norm is ||W||, a scalar, or that of each row,
+ * [classes]; the gradient takes it to be so.
+ */
+registerInference("isonorm:LinearOverNorm", (context) => {
+  const [x, weight, norm] = [required(context, 0), required(context, 1), required(context, 2)];
+  requireSameType(context, x, weight, norm);
+  const [rows, classes] = [x.shape[0]!, weight.shape[0]!];
+  requireShape(context, 1, [classes, x.shape[1]!], "W");
+  requireShape(context, 2, norm.shape.length === 0 ? [] : [classes], "norm");
+  return [{ dtype: x.dtype, shape: [rows, classes] }];
+});
+
+/**
  * BatchNormTraining(x [N, C, ...], scale [C], bias [C]; epsilon) -> y, mean [C], variance [C].
  *
  * mean and variance are those of the batch, per channel over the other axes; the variance is the population's (divided by the number

@@ -1,5 +1,6 @@
 import { averagePoolGrad } from "../cpu/averagePool.js";
 import type { Recipe, RecipeSet } from "../recipe.js";
+import { linearOverNorm } from "../shared/linearOverNorm.js";
 import { maxPoolGradByComparison } from "../shared/maxPool.js";
 import { clipGrad, reluGrad } from "./activationMasks.js";
 import { batchNormGrad, batchNormTraining } from "./batchNormalization.js";
@@ -21,6 +22,7 @@ export const webgpuRecipes: RecipeSet = new Map<string, Recipe>([
   ["ChannelSum", channelSum],
   ["SumOfSquares", sumOfSquares],
   ["SumOfSquaresPerChannel", sumOfSquaresPerChannel],
+  ["LinearOverNorm", linearOverNorm],
   ["BatchNormTraining", batchNormTraining],
   ["BatchNormGrad", batchNormGrad],
   ["ConvWeightGrad", convWeightGrad],

@@ -1,3 +1,4 @@
+import { linearOverNorm } from "../../shared/linearOverNorm.js";
 import type { CpuOperator } from "../operator.js";
 import { single } from "../operator.js";
 import { sameLargest } from "../sameLargest.js";
@@ -23,6 +24,7 @@ const abstract: readonly CpuOperator[] = [
   averagePoolGrad,
   single("SameLargest", sameLargest),
   single("SumOfSquaresPerChannel", sumOfSquaresPerChannel),
+  single("LinearOverNorm", linearOverNorm),
 ];
 
 /** All operators whose recipes are listed: every abstract one, and ONNX's that can be computed in several ways. By `operatorKey`. */

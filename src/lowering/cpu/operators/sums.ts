@@ -2,7 +2,14 @@ import { elementCount } from "../../../onnx/types.js";
 import { channelSum as sumInBlocks } from "../blocked/batchNormalization.js";
 import { sumOfSquares as dotProduct, dotRow } from "../blocked/dot.js";
 import { type CpuOperator, elementSizes } from "../operator.js";
-import { channelSum as byImage, sumOfSquares as byRows, channelSumAtOnce, sumOfSquaresOfRows } from "../sums.js";
+import {
+  channelSum as byImage,
+  sumOfSquares as byRows,
+  channelSumAtOnce,
+  mostSquaresAtOnce,
+  sumOfSquaresAtOnce,
+  sumOfSquaresOfRows,
+} from "../sums.js";
 import { channelSizes, inBlocks } from "./batchNormalization.js";
 
 /** ChannelSum: x [N, C, ...] -> [C] */
@@ -33,9 +40,15 @@ export const sumOfSquares: CpuOperator = {
       },
       build: dotProduct,
     },
+    {
+      name: "at once",
+      form: "plain",
+      fits: ({ inputs }) => elementCount(inputs[0]!.shape) <= mostSquaresAtOnce,
+      build: sumOfSquaresAtOnce,
+    },
     { name: "rows", form: "plain", fits: () => true, build: byRows },
     { name: "squares of rows", form: "plain", fits: () => true, build: sumOfSquaresOfRows },
   ],
   sizes: ({ inputs }) => elementSizes(elementCount(inputs[0]!.shape)),
-  byRule: (_, fits) => (fits("blocks") ? "blocks" : "rows"),
+  byRule: (_, fits) => (fits("at once") ? "at once" : fits("blocks") ? "blocks" : "rows"),
 };

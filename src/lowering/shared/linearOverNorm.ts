@@ -1,0 +1,10 @@
+import { attributeFloat, type Value } from "../../graph/index.js";
+import { int } from "../../onnx/types.js";
+import type { RecipeContext } from "../recipe.js";
+
+/** y = (x W^T) (S / n): the scale meets the small product rather than the weight. */
+export function linearOverNorm({ b, inputs, attributes }: RecipeContext): readonly Value[] {
+  const [x, weight, norm] = inputs as readonly [Value, Value, Value];
+  const products = b.op("Gemm", [x, weight], { transB: int(1) });
+  return [b.times(products, b.over(b.scalar(attributeFloat(attributes, "scale")!), norm))];
+}
