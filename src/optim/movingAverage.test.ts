@@ -9,13 +9,14 @@ const mixed = average.data.map((element, index) => 0.9 * element + 0.1 * weight.
 
 async function next(granularity?: "tensor" | "channel") {
   const b = new GraphBuilder();
-  const fixedNorm = granularity && {
+  const rule = granularity && {
+    kind: "fixedNorm" as const,
     norm0: b.constant(measureNorm("w", weight, granularity)),
     granularity,
     channelAxis: 0,
   };
   const [a, w] = [b.input("a", "float32", [3, 4]), b.input("w", "float32", [3, 4])];
-  b.output("next", movingAverage(b, a, w, b.scalar(0.1), fixedNorm));
+  b.output("next", movingAverage(b, a, w, b.scalar(0.1), rule ?? { kind: "plain" }));
   return (await run(b, { a: average, w: weight })).next!;
 }
 

@@ -1,7 +1,12 @@
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import { projectToNorm } from "../method/index.js";
-import type { FixedNormRule } from "./update.js";
+import { eachPart, type FixedNormRule, type JointPart } from "./update.js";
+
+/** How a weight is kept at its norm; an `UpdateRule` says so. */
+type NormRule =
+  | Pick<FixedNormRule, "kind" | "norm0" | "granularity" | "channelAxis" | "parts">
+  | { readonly kind: "plain" };
 
 /**
  * Exponential moving average of a weight, which starts at W_0 (Polyak and Juditsky 1992; with decay, Tarvainen and Valpola, arXiv
@@ -17,7 +22,7 @@ import type { FixedNormRule } from "./update.js";
  * @param average - A: the weight's shape
  * @param weight - W after its update
  * @param remainder - 1 - d: scalar; see `averageRemainder`
- * @param fixedNorm - how the weight is kept at its norm; undefined for plain weights
+ * @param rule - of the weight's update
  * @returns A'
  */
 export function movingAverage(
@@ -25,11 +30,14 @@ export function movingAverage(
   average: Value,
   weight: Value,
   remainder: Value,
-  fixedNorm?: Pick<FixedNormRule, "norm0" | "granularity" | "channelAxis" | "parts">,
+  rule: NormRule | { readonly kind: "joint"; readonly parts: readonly JointPart<NormRule>[] },
 ): Value {
   const next = b.plus(average, b.times(b.minus(weight, average), remainder));
-  if (!fixedNorm) return next;
-  return projectToNorm(b, next, fixedNorm.norm0, fixedNorm.granularity, fixedNorm.channelAxis, fixedNorm.parts).weight;
+  return eachPart<NormRule>(b, rule, [next], ([part], one) =>
+    one.kind === "plain"
+      ? part!
+      : projectToNorm(b, part!, one.norm0, one.granularity, one.channelAxis, one.parts).weight,
+  );
 }
 
 /**

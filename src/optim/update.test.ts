@@ -9,9 +9,17 @@ import {
   norms,
   scaleInvariantLinear,
 } from "../method/index.js";
-import { compile, type FloatTensor, randomTensor, relativeDifference, scaled, tensor } from "../method/testing/run.js";
+import {
+  compile,
+  type FloatTensor,
+  randomTensor,
+  relativeDifference,
+  run,
+  scaled,
+  tensor,
+} from "../method/testing/run.js";
 import { int } from "../onnx/types.js";
-import { adam, type Optimizer, sgd, updateWeight } from "./index.js";
+import { adam, type FixedNormRule, movingAverage, type Optimizer, type PlainRule, sgd, updateWeight } from "./index.js";
 
 const shape = [3, 4];
 const start = randomTensor(shape, 1);
@@ -204,6 +212,69 @@ describe("effective learning rate", () => {
       });
     expect(build).toThrow(expect.objectContaining({ code: "ISO_ARGUMENT" }));
   });
+});
+
+it("weights in one vector take the steps that each takes alone", async () => {
+  const [plain, kept, other] = [randomTensor([5], 21), randomTensor([3, 2], 22), scaled(randomTensor([7], 23), 3)];
+  const all = [plain, kept, other];
+  const optimizer = sgd();
+  const b = new GraphBuilder();
+  const [elr, lr] = [b.scalar(0.05), b.scalar(0.1)];
+  const scalars = new Map<string, Value>();
+  const flat = (tensors: readonly FloatTensor[]) => {
+    const data = tensors.flatMap(({ data }) => [...data]);
+    return tensor([data.length], data);
+  };
+  const rules = all.map((weight, index): FixedNormRule | PlainRule => {
+    if (index === 0) return { kind: "plain", learningRate: lr };
+    const norm0 = b.constant(measureNorm("w", weight));
+    const learningRate = layerLearningRate(b, "sgd", elr, norm0);
+    return { kind: "fixedNorm", norm0, granularity: "tensor", baseRule: "sgd", learningRate };
+  });
+  const names = ["weight", "gradient", "momentum"] as const;
+  const values = (suffix: string, shape: readonly number[]) => {
+    const [weight, gradient, momentum] = names.map((name) => b.input(name + suffix, "float32", shape)) as [
+      Value,
+      Value,
+      Value,
+    ];
+    return { weight, gradient, slots: [momentum], scalars, optimizer };
+  };
+  const feeds: Record<string, FloatTensor> = {};
+  const feed = (suffix: string, weights: readonly FloatTensor[]) =>
+    names.forEach((name, index) => {
+      feeds[name + suffix] = flat(weights.map((weight) => scaled(weight, [1, 0.3, -0.2][index]!)));
+    });
+  const parts = all.map(({ data }, index) => ({ size: data.length, rule: rules[index]! }));
+  const joint = updateWeight(b, { ...values("", [18]), rule: { kind: "joint", parts } });
+  feed("", all);
+  b.output("joint", joint.weight);
+  b.output("slots", joint.slots[0]!);
+  for (const [index, weight] of all.entries()) {
+    const single = updateWeight(b, { ...values(`${index}`, [weight.data.length]), rule: rules[index]! });
+    feed(`${index}`, [weight]);
+    b.output(`weight of ${index}`, single.weight);
+    b.output(`slot of ${index}`, single.slots[0]!);
+  }
+  const average = movingAverage(b, b.value("weight"), joint.weight, b.scalar(0.1), { kind: "joint", parts });
+  b.output("average", average);
+  const outputs = await run(b, feeds);
+  const of = (what: string) => all.flatMap((_, index) => [...outputs[`${what} of ${index}`]!]);
+  expect([...outputs.joint!]).toEqual(of("weight"));
+  expect([...outputs.slots!]).toEqual(of("slot"));
+  // The plain part is shorter on average than its ends; the others keep their norms.
+  const ends = [0, 5, 11, 18];
+  for (const [index, weight] of all.entries()) {
+    const norm = norms(tensor([weight.data.length], outputs.average!.slice(ends[index], ends[index + 1])))[0]!;
+    if (index === 0) expect(norm).not.toBeCloseTo(norms(weight)[0]!, 3);
+    else expect(norm).toBeCloseTo(norms(weight)[0]!, 5);
+  }
+  expect(() =>
+    updateWeight(b, {
+      ...values("refused", [5]),
+      rule: { kind: "joint", parts: [{ size: 5, rule: { kind: "plain", learningRate: lr, weightDecay: 0.1 } }] },
+    }),
+  ).toThrow(/weight decay is 0.1 among weights that keep their norms/);
 });
 
 describe("health", () => {

@@ -1,5 +1,5 @@
 import { IsonormError } from "../errors.js";
-import type { GraphBuilder, Value } from "../graph/index.js";
+import { type GraphBuilder, pack, unpack, type Value } from "../graph/index.js";
 import { type BaseRule, directionLength, type Granularity, projectToNorm } from "../method/index.js";
 import type { Optimizer } from "./optimizer.js";
 
@@ -27,6 +27,21 @@ export interface PlainRule {
   readonly weightDecay?: number;
 }
 
+/** Several weights that lie one behind the other in a vector: the optimizer's direction is one for all, and each takes its own step along it. */
+export interface JointRule {
+  readonly kind: "joint";
+  /** In order; neighbours that take the same plain step may be one part. */
+  readonly parts: readonly JointPart<FixedNormRule | PlainRule>[];
+}
+
+export interface JointPart<Rule> {
+  /** Elements of the vector. */
+  readonly size: number;
+  readonly rule: Rule;
+}
+
+export type UpdateRule = FixedNormRule | PlainRule | JointRule;
+
 export interface WeightUpdateInput {
   readonly weight: Value;
   /** dL/dW: the weight's shape */
@@ -34,7 +49,7 @@ export interface WeightUpdateInput {
   readonly slots: readonly Value[];
   readonly scalars: ReadonlyMap<string, Value>;
   readonly optimizer: Optimizer;
-  readonly rule: FixedNormRule | PlainRule;
+  readonly rule: UpdateRule;
 }
 
 export interface WeightUpdate {
@@ -48,7 +63,7 @@ export interface WeightUpdate {
 }
 
 /**
- * One weight's whole update.
+ * The whole update of a weight, or of several in a vector.
  *
  * Fixed norm (patent CN114078195B; FixNorm, arXiv 2103.15345), n = Norm_0:
  *
@@ -61,7 +76,7 @@ export interface WeightUpdate {
  *
  * Plain: W_{i+1} = W - lr u, with coupled decay d: u of the gradient g + d W; with decoupled decay: W_{i+1} = W - lr (u + d W).
  *
- * @throws ISO_ARGUMENT for base rule `sgd` with an optimizer whose direction does not scale with the gradient
+ * @throws ISO_ARGUMENT for base rule `sgd` with an optimizer whose direction does not scale with the gradient, and for weight decay in a joint rule
  *
  * @example
  * const { weight, slots, health } = updateWeight(b, {
@@ -70,19 +85,48 @@ export interface WeightUpdate {
  * });
  */
 export function updateWeight(b: GraphBuilder, input: WeightUpdateInput): WeightUpdate {
-  return input.rule.kind === "fixedNorm" ? fixedNormUpdate(b, input, input.rule) : plainUpdate(b, input, input.rule);
+  const { weight, optimizer, rule } = input;
+  for (const one of rule.kind === "joint" ? rule.parts.map((part) => part.rule) : [rule])
+    requireRule(one, optimizer, rule.kind === "joint");
+  const decay = rule.kind === "plain" && optimizer.weightDecay === "coupled" ? (rule.weightDecay ?? 0) : 0;
+  const gradient = decay === 0 ? input.gradient : b.plus(input.gradient, b.times(weight, b.scalar(decay)));
+  const { direction, slots, health } = optimizer.direction(b, { ...input, gradient });
+  const sound = health ? [health] : [];
+  const next = eachPart(b, rule, [weight, direction], ([w, u], part) => {
+    const step = part.kind === "fixedNorm" ? fixedNormStep(b, w!, u!, part) : plainStep(b, w!, u!, part, optimizer);
+    sound.push(...step.health);
+    return step.weight;
+  });
+  return { weight: next, slots, health: sound };
 }
 
-function fixedNormUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: FixedNormRule): WeightUpdate {
-  const { weight, optimizer } = input;
+/** `step` of vectors part by part, where the rule has parts: what it makes of them, one behind the other. */
+export function eachPart<Rule extends { readonly kind: string }>(
+  b: GraphBuilder,
+  rule: Rule | { readonly kind: "joint"; readonly parts: readonly JointPart<Rule>[] },
+  vectors: readonly Value[],
+  step: (parts: readonly Value[], rule: Rule) => Value,
+): Value {
+  if (!("parts" in rule && rule.kind === "joint")) return step(vectors, rule as Rule);
+  const { parts } = rule as { readonly parts: readonly JointPart<Rule>[] };
+  const shapes = parts.map(({ size }) => [size]);
+  const pieces = vectors.map((vector) => unpack(b, vector, shapes));
+  const results = parts.map((part, index) =>
+    step(
+      pieces.map((list) => list[index]!),
+      part.rule,
+    ),
+  );
+  return pack(b, results);
+}
+
+interface Step {
+  readonly weight: Value;
+  readonly health: readonly Value[];
+}
+
+function fixedNormStep(b: GraphBuilder, weight: Value, direction: Value, rule: FixedNormRule): Step {
   const { norm0, granularity, channelAxis = 0, parts, baseRule, learningRate } = rule;
-  if (baseRule === "sgd" && optimizer.gradientDegree !== 1)
-    throw new IsonormError(
-      "ISO_ARGUMENT",
-      `base rule sgd needs an update that grows with the gradient, which ${optimizer.name}'s does not`,
-      "Use base rule angular, whose effective learning rate is in radians a step",
-    );
-  const { direction, slots, health } = optimizer.direction(b, input);
   const rate =
     baseRule === "sgd"
       ? learningRate
@@ -90,21 +134,36 @@ function fixedNormUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: FixedN
   const stepped = b.minus(weight, b.times(direction, rate));
   const { weight: projected, norm, factor } = projectToNorm(b, stepped, norm0, granularity, channelAxis, parts);
   // ||W'|| tells of overflow and NaN, Norm_0 / ||W'|| of a norm that came out as zero.
-  const sound = granularity === "channel" ? [b.sum(b.plus(norm, factor))] : [norm, factor];
-  return { weight: projected, slots, health: health ? [...sound, health] : sound };
+  return {
+    weight: projected,
+    health: granularity === "channel" ? [b.sum(b.plus(norm, factor))] : [norm, factor],
+  };
 }
 
-function plainUpdate(b: GraphBuilder, input: WeightUpdateInput, rule: PlainRule): WeightUpdate {
-  const { weight, optimizer } = input;
+function plainStep(b: GraphBuilder, weight: Value, direction: Value, rule: PlainRule, optimizer: Optimizer): Step {
   const { learningRate, weightDecay = 0 } = rule;
+  const decay = optimizer.weightDecay === "decoupled" ? weightDecay : 0;
+  const total = decay === 0 ? direction : b.plus(direction, b.times(weight, b.scalar(decay)));
+  const next = b.minus(weight, b.times(total, learningRate));
+  return { weight: next, health: b.abstract("SumOfSquares", [next]) };
+}
+
+function requireRule(rule: FixedNormRule | PlainRule, optimizer: Optimizer, joint: boolean): void {
+  if (rule.kind === "fixedNorm") {
+    if (rule.baseRule === "angular" || optimizer.gradientDegree === 1) return;
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `base rule sgd needs an update that grows with the gradient, which ${optimizer.name}'s does not`,
+      "Use base rule angular, whose effective learning rate is in radians a step",
+    );
+  }
+  const { weightDecay = 0 } = rule;
   if (!(weightDecay >= 0 && Number.isFinite(weightDecay)))
     throw new IsonormError("ISO_ARGUMENT", `weight decay is ${weightDecay}`, "Give a number of at least 0");
-  const decayed = (to: Value) => (weightDecay === 0 ? to : b.plus(to, b.times(weight, b.scalar(weightDecay))));
-  const coupled = optimizer.weightDecay === "coupled";
-  const gradient = coupled ? decayed(input.gradient) : input.gradient;
-  const { direction, slots, health } = optimizer.direction(b, { ...input, gradient });
-  const total = coupled ? direction : decayed(direction);
-  const next = b.minus(weight, b.times(total, learningRate));
-  const sound = b.abstract("SumOfSquares", [next]);
-  return { weight: next, slots, health: health ? [...sound, health] : sound };
+  if (joint && weightDecay > 0)
+    throw new IsonormError(
+      "ISO_ARGUMENT",
+      `weight decay is ${weightDecay} among weights that keep their norms`,
+      "Update weights that decay by themselves",
+    );
 }

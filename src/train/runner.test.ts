@@ -19,6 +19,8 @@ import {
 } from "./index.js";
 
 const [batch, classes] = [8, 3];
+/** Wide enough that linear layers are updated by themselves. */
+const width = 2100;
 const input = { kind: "table", numeric: ["a", "b"], categorical: [] } as const;
 const column = { mean: 0, std: 1, range: 1, missing: false };
 const statistics: TableStatistics = { kind: "table", numeric: [column, column] };
@@ -29,7 +31,7 @@ const rates = { elr: 0.01, lr: 0.05 };
 let model: Model;
 let step: CompiledStep;
 beforeAll(() => {
-  model = mlp({ hidden: [6] }).build({
+  model = mlp({ hidden: [width] }).build({
     shape: [2],
     classes,
     seed: 1,
@@ -135,16 +137,16 @@ describe("the runner", () => {
       Object.fromEntries([...state].map(([name, { shape }]) => [name, shape]));
     const [bn, bottom, head] = ["layer1.bn", "layer1.linear.weight", "classifier.weight"];
     expect(shapes(snapshot)).toEqual({
-      [bottom!]: [6, 2],
-      [head!]: [classes, 6],
-      [slotName(bottom!, "momentum")]: [6, 2],
-      [slotName(head!, "momentum")]: [classes, 6],
+      [bottom!]: [width, 2],
+      [head!]: [classes, width],
+      [slotName(bottom!, "momentum")]: [width, 2],
+      [slotName(head!, "momentum")]: [classes, width],
       [norm0Name(bottom!)]: [],
       [norm0Name(head!)]: [],
       ...Object.fromEntries(
         ["weight", "bias", "weight#momentum", "bias#momentum", "running_mean", "running_var"].map((part) => [
           `${bn}.${part}`,
-          [6],
+          [width],
         ]),
       ),
     });
@@ -167,7 +169,7 @@ describe("the runner", () => {
   it("refuses a state of another shape or type, and a step without its scalars", async () => {
     const wrong: Tensor = { dtype: "float32", shape: [3], data: new Float32Array(3) };
     await expect(start(new Map([["classifier.weight", wrong]]))).rejects.toThrow(
-      "state tensor classifier.weight is float32[3], expected float32[3,6]",
+      "state tensor classifier.weight is float32[3], expected float32[3,2100]",
     );
     await expect((await start()).run(records, targets, { lr: 0.1 })).rejects.toThrow("the step needs the scalar elr");
   });

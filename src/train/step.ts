@@ -21,13 +21,14 @@ import {
   movingAverage,
   type Optimizer,
   type PlainRule,
+  type UpdateRule,
   updateWeight,
 } from "../optim/index.js";
 import { carryState, type DeclaredState, declareState } from "./declareState.js";
 import { softmaxCrossEntropy } from "./loss.js";
 import { averageName, norm0Name, type StateInput, type StateRole, type StateTensor, slotName } from "./state.js";
 import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
-import { groupNorms, groupWeights, type WeightGroup } from "./weightGroups.js";
+import { type GroupedWeight, groupNorms, groupWeights } from "./weightGroups.js";
 
 export interface StepOptions {
   readonly input: InputDescription;
@@ -94,12 +95,12 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   /** Declares one kind of state of weights that are moved as one: inputs now, and outputs once {@link carry} says what follows. */
   const declare = (
     role: StateRole,
-    { name, weights }: Pick<WeightGroup, "name" | "weights">,
+    { name, weights }: { readonly name: string; readonly weights: readonly { readonly name: string }[] },
     nameOf = (weight: string): string => weight,
     initialOf = first,
   ): DeclaredState => {
     const tensors = weights.map(
-      (weight): StateTensor => ({
+      ({ name: weight }): StateTensor => ({
         name: nameOf(weight),
         role,
         weight,
@@ -126,14 +127,22 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const bind = (names: readonly string[], { parts }: DeclaredState): void => {
     for (const [index, name] of names.entries()) bindings.set(name, parts[index]!);
   };
-  const groups = groupWeights(options.proofs, options.fixedNorm, pretrainedRate === 1 ? new Set() : pretrained).map(
-    (group) => ({ group, weight: declare("weight", group) }),
-  );
-  for (const { group, weight } of groups) bind(group.weights, weight);
+  const slow = pretrainedRate === 1 ? new Set<string>() : pretrained;
+  const groups = groupWeights(options.proofs, options.fixedNorm, slow, options.target).map((group) => ({
+    group,
+    weight: declare("weight", group),
+  }));
+  for (const { group, weight } of groups)
+    bind(
+      group.weights.map(({ name }) => name),
+      weight,
+    );
   const trains = (node: Node): boolean => !options.frozen?.has(node);
   const statistics = runningStatistics(model.graph, model.graph.nodes.filter(trains));
   const running =
-    statistics.length > 0 ? declare("statistic", { name: "running statistics", weights: statistics }) : undefined;
+    statistics.length > 0
+      ? declare("statistic", { name: "running statistics", weights: statistics.map((name) => ({ name })) })
+      : undefined;
   if (running) bind(statistics, running);
 
   // 3. Forward pass in training form, and the loss.
@@ -173,23 +182,19 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     return [];
   });
   // Norm_0 of several weights and the learning rates by them are one vector each: so many numbers cost as much as one.
-  const layers = new Map<WeightGroup, Pick<FixedNormRule, "norm0" | "learningRate">>();
-  for (const together of groupNorms(
+  const layers = new Map<string, Pick<FixedNormRule, "norm0" | "learningRate">>();
+  for (const { name, weights, pretrained } of groupNorms(
     moved.map(({ group }) => group),
-    (name) => first(name).shape,
     options.target,
   )) {
-    const [{ kept, pretrained, name }] = together;
-    const measure = (weight: string): Tensor =>
-      measureNorm(weight, first(weight), kept.granularity, kept.channelAxis, kept.parts);
-    const group = together.length === 1 ? name : pretrained ? "pretrained norms" : "norms";
-    const weights = together.flatMap((one) => one.weights);
-    const { whole } = declare("norm0", { name: group, weights }, norm0Name, measure);
-    b.within(`update/${group}`, () => {
-      const elr = (pretrained ? slower : rates).elr;
-      const learningRates = elements(b, layerLearningRate(b, options.baseRule, elr, whole), together.length);
-      for (const [index, norm0] of elements(b, whole, together.length).entries())
-        layers.set(together[index]!, { norm0, learningRate: learningRates[index]! });
+    const { granularity, channelAxis, parts } = weights[0].kept!;
+    const measure = (weight: string): Tensor => measureNorm(weight, first(weight), granularity, channelAxis, parts);
+    const { whole } = declare("norm0", { name, weights }, norm0Name, measure);
+    b.within(`update/${name}`, () => {
+      const { elr } = pretrained ? slower : rates;
+      const learningRates = elements(b, layerLearningRate(b, options.baseRule, elr, whole), weights.length);
+      for (const [index, norm0] of elements(b, whole, weights.length).entries())
+        layers.set(weights[index]!.name, { norm0, learningRate: learningRates[index]! });
     });
   }
   for (const { group, weight, gradient } of moved) {
@@ -203,9 +208,13 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
       ),
     );
     const { lr } = group.pretrained ? slower : rates;
-    const rule: FixedNormRule | PlainRule = group.kept
-      ? { kind: "fixedNorm", ...layers.get(group)!, ...group.kept, baseRule: options.baseRule }
-      : { kind: "plain", learningRate: lr, weightDecay: options.weightDecay };
+    const plain: PlainRule = { kind: "plain", learningRate: lr, weightDecay: options.weightDecay };
+    const rule = jointRule(group.weights, plain, ({ name, kept }) => ({
+      kind: "fixedNorm",
+      ...layers.get(name)!,
+      ...kept!,
+      baseRule: options.baseRule,
+    }));
     const present = { weight: weight.whole, gradient, slots: slots.map(({ whole }) => whole) };
     const next = b.within(scope, () => updateWeight(b, { ...present, scalars, optimizer, rule }));
     carry(weight, next.weight);
@@ -213,10 +222,9 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     health.push(...next.health);
     if (remainder) {
       const average = declare("average", group, averageName);
-      const fixed = rule.kind === "fixedNorm" ? rule : undefined;
       carry(
         average,
-        b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, fixed)),
+        b.within(scope, () => movingAverage(b, average.whole, next.weight, remainder, rule)),
       );
     }
   }
@@ -263,6 +271,21 @@ function joinGradients(
     b,
     gradients.map((gradient, index) => gradient ?? zeros(weights[index]!)),
   );
+}
+
+/** How weights that are moved as one are moved: a lone one by its own rule; where some of several keep their norms, these by rules of their own and the others, which come first, by one. */
+function jointRule(
+  weights: readonly GroupedWeight[],
+  plain: PlainRule,
+  fixedNorm: (weight: GroupedWeight) => FixedNormRule,
+): UpdateRule {
+  const kept = weights.filter((weight) => weight.kept);
+  if (kept.length === 0) return plain;
+  if (weights.length === 1) return fixedNorm(kept[0]!);
+  const size = (list: readonly GroupedWeight[]) => list.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const others = weights.filter((weight) => !weight.kept);
+  const first = others.length === 0 ? [] : [{ size: size(others), rule: plain }];
+  return { kind: "joint", parts: [...first, ...kept.map((one) => ({ size: size([one]), rule: fixedNorm(one) }))] };
 }
 
 /** The elements of a vector of so many, [1] each; what is for one weight alone as it is. */

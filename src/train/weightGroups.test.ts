@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { WeightProof } from "../method/index.js";
-import { groupWeights } from "./weightGroups.js";
+import { groupNorms, groupWeights } from "./weightGroups.js";
 
 const proof = (name: string, shape: readonly number[], rest: Partial<WeightProof> = {}): WeightProof => ({
   name,
@@ -18,24 +18,34 @@ const proofs = [
   proof("table", [4097]),
   proof("old scale", [4096]),
 ];
-const members = (groups: ReturnType<typeof groupWeights>) => groups.map(({ name, weights }) => [name, weights]);
+const members = (
+  groups: readonly { readonly name: string; readonly weights: readonly { readonly name: string }[] }[],
+) => groups.map(({ name, weights }) => [name, weights.map((weight) => weight.name)]);
 
 describe("weights", () => {
-  it("are updated as one where they are small and keep no norm, apart by their learning rates", () => {
-    expect(members(groupWeights(proofs, "tensor", new Set()))).toEqual([
+  it("are updated as one where they are small, apart by their learning rates, those that keep norms last", () => {
+    expect(members(groupWeights(proofs, "tensor", new Set(), "cpu"))).toEqual([
+      ["table", ["table"]],
+      ["small weights", ["scale", "bias", "old scale", "conv"]],
+    ]);
+    const groups = groupWeights(proofs, "tensor", new Set(["old scale", "conv"]), "cpu");
+    expect(members(groups)).toEqual([
+      ["table", ["table"]],
+      ["small weights", ["scale", "bias"]],
+      ["small pretrained weights", ["old scale", "conv"]],
+    ]);
+    expect(groups.map(({ pretrained }) => pretrained)).toEqual([false, false, true]);
+  });
+
+  it("are updated by themselves where they have norms by channel, and where they keep norms on a graphics processor", () => {
+    const apart = [
       ["conv", ["conv"]],
       ["table", ["table"]],
       ["small weights", ["scale", "bias", "old scale"]],
-    ]);
-    const groups = groupWeights(proofs, "tensor", new Set(["old scale", "conv"]));
-    expect(members(groups)).toEqual([
-      ["conv", ["conv"]],
-      ["table", ["table"]],
-      ["small weights", ["scale", "bias"]],
-      ["old scale", ["old scale"]],
-    ]);
-    expect(groups.map(({ pretrained }) => pretrained)).toEqual([true, false, false, true]);
-    expect(members(groupWeights(proofs, "none", new Set()))).toEqual([
+    ];
+    expect(members(groupWeights(proofs, "channel", new Set(), "cpu"))).toEqual(apart);
+    expect(members(groupWeights(proofs, "tensor", new Set(), "webgpu"))).toEqual(apart);
+    expect(members(groupWeights(proofs, "none", new Set(), "webgpu"))).toEqual([
       ["table", ["table"]],
       ["small weights", ["scale", "conv", "bias", "old scale"]],
     ]);
@@ -43,7 +53,7 @@ describe("weights", () => {
 
   it("keep their norm by the granularity that the proof allows", () => {
     const kept = (of: WeightProof, asked: "tensor" | "channel" | "none") =>
-      groupWeights([of], asked, new Set())[0]!.kept;
+      groupWeights([of], asked, new Set(), "cpu")[0]!.weights[0]!.kept;
     const whole = { granularity: "tensor", channelAxis: 0 };
     const matrices = { axis: 1, parts: [0, 1] };
     expect(kept(proofs[1]!, "tensor")).toEqual(whole);
@@ -57,4 +67,24 @@ describe("weights", () => {
     expect(kept(proofs[0]!, "tensor")).toBeUndefined();
     expect(kept(proofs[1]!, "none")).toBeUndefined();
   });
+});
+
+it("norms of weights lie together where each has one number, apart by their learning rates", () => {
+  const kept = ["a", "b", "c"].map((name) => proof(name, [100, 100], { scaleInvariant: true }));
+  const split = proof("split", [4, 4], { scaleInvariant: true, matrices: { axis: 1, parts: [0, 1] } });
+  const scalar = proof("scalar", [], { scaleInvariant: true });
+  const of = (target: "cpu" | "webgpu", old: readonly string[] = []) =>
+    members(groupNorms(groupWeights([...kept, split, scalar, ...proofs], "tensor", new Set(old), target), target));
+  expect(of("cpu")).toEqual([
+    ["split", ["split"]],
+    ["scalar", ["scalar"]],
+    ["norms", ["a", "b", "c", "conv"]],
+  ]);
+  expect(of("cpu", ["b", "conv"])).toEqual([
+    ["split", ["split"]],
+    ["scalar", ["scalar"]],
+    ["norms", ["a", "c"]],
+    ["pretrained norms", ["b", "conv"]],
+  ]);
+  expect(of("webgpu").every(([, names]) => names!.length === 1)).toBe(true);
 });

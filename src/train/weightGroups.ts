@@ -9,13 +9,19 @@ export interface KeptNorm {
   readonly parts?: readonly number[];
 }
 
-/** Weights that a step updates as one: a weight by itself, or small ones that take the same plain step. */
+/** A weight among those that a step updates as one. */
+export interface GroupedWeight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** How its norm is kept; undefined where the plain step is taken. */
+  readonly kept: KeptNorm | undefined;
+}
+
+/** Weights that a step updates as one: a weight by itself, or small ones. Those that take the plain step come first. */
 export interface WeightGroup {
   /** A lone weight's own. */
   readonly name: string;
-  readonly weights: readonly string[];
-  /** How the norm of a lone weight is kept; undefined where the plain step is taken. */
-  readonly kept: KeptNorm | undefined;
+  readonly weights: readonly GroupedWeight[];
   /** Whether its learning rates are those of pretrained weights. */
   readonly pretrained: boolean;
 }
@@ -24,29 +30,33 @@ export interface WeightGroup {
 const small = 4096;
 
 /**
- * A network has many small weights (scales, biases), and a node of the graph costs as much as some thousand elements. Those that keep a norm each stay by themselves too.
+ * A network has many small weights (scales, biases, kernels of few channels), and a node of the graph costs as much as some thousand elements, a tensor that comes in and goes out as two nodes.
  *
  * @param fixedNorm - what is asked for; "none": every weight takes the plain step
  * @param pretrained - weights with learning rates of their own
+ * @param target - on a graphics processor weights that keep their norms stay by themselves: each tensor has a buffer of its own there
  */
 export function groupWeights(
   proofs: readonly WeightProof[],
   fixedNorm: Granularity | "none",
   pretrained: ReadonlySet<string>,
+  target: Target,
 ): readonly WeightGroup[] {
   const alone: WeightGroup[] = [];
-  const together = { old: [] as string[], fresh: [] as string[] };
+  const together = { old: [] as GroupedWeight[], fresh: [] as GroupedWeight[] };
   for (const proof of proofs) {
     const { name, shape } = proof;
-    const kept = keptNorm(proof, fixedNorm);
+    const weight = { name, shape, kept: keptNorm(proof, fixedNorm) };
     const old = pretrained.has(name);
-    if (kept || elementCount(shape) > small) alone.push({ name, weights: [name], kept, pretrained: old });
-    else together[old ? "old" : "fresh"].push(name);
+    const joins = elementCount(shape) <= small && (!weight.kept || (target === "cpu" && hasOneNorm(weight)));
+    if (joins) together[old ? "old" : "fresh"].push(weight);
+    else alone.push({ name, weights: [weight], pretrained: old });
   }
-  const group = (name: string, weights: readonly string[], pretrained: boolean): readonly WeightGroup[] =>
-    weights.length === 0
-      ? []
-      : [{ name: weights.length === 1 ? weights[0]! : name, weights, kept: undefined, pretrained }];
+  const group = (name: string, weights: readonly GroupedWeight[], pretrained: boolean): readonly WeightGroup[] => {
+    if (weights.length === 0) return [];
+    const ordered = [...weights.filter(({ kept }) => !kept), ...weights.filter(({ kept }) => kept)];
+    return [{ name: weights.length === 1 ? weights[0]!.name : name, weights: ordered, pretrained }];
+  };
   return [
     ...alone,
     ...group("small weights", together.fresh, false),
@@ -54,32 +64,31 @@ export function groupWeights(
   ];
 }
 
-/** A group whose one weight keeps its norm. */
-export type KeptGroup = WeightGroup & { readonly kept: KeptNorm };
-
-/**
- * Those groups that keep norms, together where their Norm_0 may lie one behind the other: one number each, and the same learning rate to multiply by. On a graphics processor each tensor has a
- * buffer of its own.
- */
-export function groupNorms(
-  groups: readonly WeightGroup[],
-  shapeOf: (weight: string) => readonly number[],
-  target: Target,
-): readonly (readonly [KeptGroup, ...KeptGroup[]])[] {
-  const alone: KeptGroup[] = [];
-  const together = { old: [] as KeptGroup[], fresh: [] as KeptGroup[] };
-  for (const group of groups) {
-    if (!keepsNorm(group)) continue;
-    // A number of a vector is [1], and would make [1] of a weight that is a scalar.
-    const joins = target === "cpu" && group.kept.granularity === "tensor" && shapeOf(group.name).length > 0;
-    (joins ? together[group.pretrained ? "old" : "fresh"] : alone).push(group);
-  }
-  return [...alone.map((group) => [group]), together.fresh, together.old].filter(
-    (list): list is [KeptGroup, ...KeptGroup[]] => list.length > 0,
-  );
+/** Weights whose Norm_0 lie one behind the other, and have the same learning rate to multiply by. */
+export interface NormGroup {
+  /** A lone weight's own. */
+  readonly name: string;
+  readonly weights: readonly [GroupedWeight, ...GroupedWeight[]];
+  readonly pretrained: boolean;
 }
 
-const keepsNorm = (group: WeightGroup): group is KeptGroup => group.kept !== undefined;
+/** All weights that keep their norms, together where each has one number. On a graphics processor each tensor has a buffer of its own. */
+export function groupNorms(groups: readonly WeightGroup[], target: Target): readonly NormGroup[] {
+  const alone: NormGroup[] = [];
+  const together = { old: [] as GroupedWeight[], fresh: [] as GroupedWeight[] };
+  for (const { weights, pretrained } of groups)
+    for (const weight of weights) {
+      if (!weight.kept) continue;
+      if (target === "cpu" && hasOneNorm(weight)) together[pretrained ? "old" : "fresh"].push(weight);
+      else alone.push({ name: weight.name, weights: [weight], pretrained });
+    }
+  const group = (name: string, [first, ...others]: readonly GroupedWeight[], pretrained: boolean): NormGroup[] =>
+    first ? [{ name: others.length === 0 ? first.name : name, weights: [first, ...others], pretrained }] : [];
+  return [...alone, ...group("norms", together.fresh, false), ...group("pretrained norms", together.old, true)];
+}
+
+/** A number of a vector is [1], and would make [1] of a weight that is a scalar. */
+const hasOneNorm = ({ kept, shape }: GroupedWeight): boolean => kept?.granularity === "tensor" && shape.length > 0;
 
 /**
  * How a weight's norm is kept: not at all unless it is proved scale-invariant; by channel only where each channel is so by itself, else matrix by
