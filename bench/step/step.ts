@@ -3,6 +3,7 @@ import { preprocessedShape } from "../../src/classifier/index.js";
 import { type Dataset, inputStatistics, makeDataset, Random, type Splits } from "../../src/data/core.js";
 import { encode, type Graph } from "../../src/onnx/index.js";
 import { type PreparedTraining, prepareTraining } from "../../src/run/prepare.js";
+import { uncopied, withUnconvertedOutput } from "../../src/run/uncopiedOutputs.js";
 import { type AskedTrainSettings, parseTrainSettings, StepRunner } from "../../src/train/index.js";
 import { trainingOperations } from "./cost.js";
 import type { Workload } from "./workloads.js";
@@ -130,11 +131,12 @@ async function profiledRunner(
   profileFilePrefix: string,
 ): Promise<StepRunner> {
   // Where profiling is on, a session writes its profile as it is released.
-  const session = await InferenceSession.create(encode({ ...part.model, graph: step.graph, opsets: step.opsets }), {
+  const graph = withUnconvertedOutput(step.graph);
+  const session = await InferenceSession.create(encode({ ...part.model, graph, opsets: step.opsets }), {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     enableProfiling: true,
     profileFilePrefix,
   });
-  return new StepRunner({ session, Tensor }, step, new Map());
+  return new StepRunner({ session: uncopied(session), Tensor }, step, new Map());
 }

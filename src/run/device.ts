@@ -14,6 +14,7 @@ import {
 } from "../train/index.js";
 import type { Device } from "./deviceName.js";
 import { servingOptions, trainingOptions, workerOptions } from "./sessionOptions.js";
+import { uncopied, withUnconvertedOutput } from "./uncopiedOutputs.js";
 
 /** What runs on a device: the provider, and how many of the processor's threads it may use for what is left to the processor. */
 export interface Execution {
@@ -94,7 +95,8 @@ export async function openRunner(
 ): Promise<StepRunner> {
   const bytes = (graph: Model["graph"]): Uint8Array => encode({ ...model, graph, opsets: step.opsets });
   if (execution.device === "cpu") {
-    const session = await openSession(bytes(step.graph), execution, { options: trainingOptions });
+    const graph = bytes(withUnconvertedOutput(step.graph));
+    const session = uncopied(await openSession(graph, execution, { options: trainingOptions }));
     return new StepRunner({ session, Tensor: OrtTensor }, step, state);
   }
   const nextNames = step.state.filter(({ updated }) => updated).map(({ name }) => nextName(name));

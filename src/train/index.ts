@@ -17,7 +17,7 @@ export {
   type TrainingPlan,
   train,
 } from "./loop.js";
-export { type CreateSession, StepRunner } from "./runner.js";
+export { type CreateSession, StepRunner, type StepSession } from "./runner.js";
 export {
   type AskedTrainSettings,
   defaultBatchSize,

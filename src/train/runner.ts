@@ -6,6 +6,9 @@ import type { CompiledStep } from "./step.js";
 /** Opens an ONNX Runtime session; onnxruntime-node and onnxruntime-web both offer it as `InferenceSession.create`. */
 export type CreateSession = (model: Uint8Array, options?: InferenceSession.SessionOptions) => Promise<InferenceSession>;
 
+/** What a runner uses of a session. */
+export type StepSession = Pick<InferenceSession, "run" | "release">;
+
 /** What one training step gives back. */
 export interface StepResult {
   /** Mean loss of the batch. */
@@ -18,7 +21,7 @@ export interface StepResult {
 
 /** Runs compiled training steps and owns the training state. A step whose results are not finite costs nothing and changes nothing. */
 export class StepRunner {
-  readonly #session: InferenceSession;
+  readonly #session: StepSession;
   readonly #Tensor: TensorConstructor;
   readonly #step: CompiledStep;
   readonly #buffers: StateBuffers;
@@ -28,7 +31,7 @@ export class StepRunner {
    * @param state - values to start from, for a state in the process's memory (a tensor's initial one where it is not among them); or where the state lies
    */
   constructor(
-    runtime: { readonly session: InferenceSession; readonly Tensor: TensorConstructor },
+    runtime: { readonly session: StepSession; readonly Tensor: TensorConstructor },
     step: CompiledStep,
     state: ReadonlyMap<string, Tensor> | StateBuffers,
   ) {
