@@ -6,7 +6,6 @@ export { constant, cosine, linear, type Schedule, type ScheduleName, schedules, 
 export { type SgdOptions, sgd } from "./sgd.js";
 export {
   type FixedNormRule,
-  type JointPart,
   type JointRule,
   type PlainRule,
   type UpdateRule,

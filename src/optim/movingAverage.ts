@@ -1,7 +1,7 @@
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import { projectToNorm } from "../method/index.js";
-import { eachPart, type FixedNormRule, type JointPart } from "./update.js";
+import { eachPart, type FixedNormRule, type JointRule } from "./update.js";
 
 /** How a weight is kept at its norm; an `UpdateRule` says so. */
 type NormRule =
@@ -30,7 +30,7 @@ export function movingAverage(
   average: Value,
   weight: Value,
   remainder: Value,
-  rule: NormRule | { readonly kind: "joint"; readonly parts: readonly JointPart<NormRule>[] },
+  rule: NormRule | JointRule<NormRule>,
 ): Value {
   const next = b.plus(average, b.times(b.minus(weight, average), remainder));
   return eachPart<NormRule>(b, rule, [next], ([part], one) =>

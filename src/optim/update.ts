@@ -28,16 +28,10 @@ export interface PlainRule {
 }
 
 /** Several weights that lie one behind the other in a vector: the optimizer's direction is one for all, and each takes its own step along it. */
-export interface JointRule {
+export interface JointRule<Rule = FixedNormRule | PlainRule> {
   readonly kind: "joint";
-  /** In order; neighbours that take the same plain step may be one part. */
-  readonly parts: readonly JointPart<FixedNormRule | PlainRule>[];
-}
-
-export interface JointPart<Rule> {
-  /** Elements of the vector. */
-  readonly size: number;
-  readonly rule: Rule;
+  /** In order, with the elements of each; neighbours that take the same plain step may be one part. */
+  readonly parts: readonly { readonly size: number; readonly rule: Rule }[];
 }
 
 export type UpdateRule = FixedNormRule | PlainRule | JointRule;
@@ -101,17 +95,16 @@ export function updateWeight(b: GraphBuilder, input: WeightUpdateInput): WeightU
 }
 
 /** `step` of vectors part by part, where the rule has parts: what it makes of them, one behind the other. */
-export function eachPart<Rule extends { readonly kind: string }>(
+export function eachPart<Rule extends { readonly kind: "fixedNorm" | "plain" }>(
   b: GraphBuilder,
-  rule: Rule | { readonly kind: "joint"; readonly parts: readonly JointPart<Rule>[] },
+  rule: Rule | JointRule<Rule>,
   vectors: readonly Value[],
   step: (parts: readonly Value[], rule: Rule) => Value,
 ): Value {
-  if (!("parts" in rule && rule.kind === "joint")) return step(vectors, rule as Rule);
-  const { parts } = rule as { readonly parts: readonly JointPart<Rule>[] };
-  const shapes = parts.map(({ size }) => [size]);
+  if (rule.kind !== "joint") return step(vectors, rule);
+  const shapes = rule.parts.map(({ size }) => [size]);
   const pieces = vectors.map((vector) => unpack(b, vector, shapes));
-  const results = parts.map((part, index) =>
+  const results = rule.parts.map((part, index) =>
     step(
       pieces.map((list) => list[index]!),
       part.rule,

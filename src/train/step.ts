@@ -149,7 +149,9 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const form = new TrainingForm();
   const values = inline(b, model, bindings, {
     prefix: "model/",
-    replace: (node, inputs) => (trains(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined),
+    replace: (node, inputs) =>
+      // The scale-invariant layer has no other form in a step.
+      trains(node) || isScaleInvariantLinear(node) ? b.within("model", () => form.replace(b, node, inputs)) : undefined,
   });
   const { loss, correct } = b.within("loss", () => softmaxCrossEntropy(b, values.get("logits")!, targets));
   if (running) {
