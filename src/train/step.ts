@@ -12,7 +12,14 @@ import {
   type Value,
 } from "../graph/index.js";
 import { type Costs, lower, opsetsOf, type Target } from "../lowering/index.js";
-import { type BaseRule, type Granularity, layerLearningRate, measureNorm, type WeightProof } from "../method/index.js";
+import {
+  type BaseRule,
+  type Granularity,
+  isScaleInvariantLinear,
+  layerLearningRate,
+  measureNorm,
+  type WeightProof,
+} from "../method/index.js";
 import { elementCount, type Graph, int, type Model, type Node, type Tensor } from "../onnx/types.js";
 import {
   averageRemainder,
