@@ -39,42 +39,31 @@ describe.skipIf(webgpuMissing !== undefined)(`training ${onWebgpu}`, () => {
 
   // Rates so low that rounding does not grow from step to step: the same ResNet-20 on the CPU at its default rates, with weights changed by 1e-7, is elsewhere after ten steps.
   it("a ResNet-20 takes the CPU's 20 steps", async () => {
-    const [cpu, webgpu] = await Promise.all([prepareMadeUp(resnet, "cpu"), prepareMadeUp(resnet, "webgpu")]);
-    const [expected, actual] = [await cpu.createRunner(), await webgpu.createRunner()];
-    const losses = await take(cpu, expected, 0, 20);
-    expect(largestDifference(await take(webgpu, actual, 0, 20), losses)).toBeLessThan(1e-4);
-    expect(distance(await actual.snapshot(), await expected.snapshot())).toBeLessThan(1e-4);
+    const { losses, apart, weightsApart } = await bothTake20(resnet);
+    expect(apart).toBeLessThan(1e-4);
+    expect(weightsApart).toBeLessThan(1e-4);
     expect(losses[19]).toBeLessThan(losses[0]!);
-    await Promise.all([expected.release(), actual.release()]);
   });
 
   // A step's gradient jumps where a unit of Relu changes sign, and rounding grows by such jumps alone (docs/decisions.md): without them the trajectories stay together at default rates.
   it("a ResNet-20 with Elu takes the CPU's 20 steps at its default rates", async () => {
-    const smooth: MadeUp = { ...resnet, settings: { model: "resnet20", width: 2 }, smooth: true };
-    const [cpu, webgpu] = await Promise.all([prepareMadeUp(smooth, "cpu"), prepareMadeUp(smooth, "webgpu")]);
-    const [expected, actual] = [await cpu.createRunner(), await webgpu.createRunner()];
-    const losses = await take(cpu, expected, 0, 20);
-    expect(largestDifference(await take(webgpu, actual, 0, 20), losses)).toBeLessThan(1e-3);
-    const [is, should] = [await actual.snapshot(), await expected.snapshot()];
-    expect(distance(is, should)).toBeLessThan(1e-3);
-    const before = new Map(cpu.step.state.map(({ name, initial }) => [name, initial]));
-    expect(distance(before, should)).toBeGreaterThan(0.2);
-    await Promise.all([expected.release(), actual.release()]);
+    const { apart, weightsApart, moved } = await bothTake20({
+      ...resnet,
+      settings: { model: "resnet20", width: 2 },
+      smooth: true,
+    });
+    expect(apart).toBeLessThan(1e-3);
+    expect(weightsApart).toBeLessThan(1e-3);
+    expect(moved).toBeGreaterThan(0.2);
   });
 
-  // The same with MobileNetV2, whose 53 batch normalisations amplify more: so lower rates, and more values for each to be normalised by.
+  // MobileNetV2, whose 53 batch normalisations amplify more, at lower rates, and with more values for each to be normalised by.
   it("a MobileNetV2 with Elu takes the CPU's 20 steps", async () => {
     const settings = { ...mobileNet.settings, elr: 1e-5, lr: 3e-4 };
-    const smooth: MadeUp = { ...mobileNet, settings, batchSize: 8, smooth: true };
-    const [cpu, webgpu] = await Promise.all([prepareMadeUp(smooth, "cpu"), prepareMadeUp(smooth, "webgpu")]);
-    const [expected, actual] = [await cpu.createRunner(), await webgpu.createRunner()];
-    const losses = await take(cpu, expected, 0, 20);
-    expect(largestDifference(await take(webgpu, actual, 0, 20), losses)).toBeLessThan(1e-3);
-    const [is, should] = [await actual.snapshot(), await expected.snapshot()];
-    expect(distance(is, should)).toBeLessThan(1e-3);
-    const before = new Map(cpu.step.state.map(({ name, initial }) => [name, initial]));
-    expect(distance(before, should)).toBeGreaterThan(0.01);
-    await Promise.all([expected.release(), actual.release()]);
+    const { apart, weightsApart, moved } = await bothTake20({ ...mobileNet, settings, batchSize: 8, smooth: true });
+    expect(apart).toBeLessThan(1e-3);
+    expect(weightsApart).toBeLessThan(1e-3);
+    expect(moved).toBeGreaterThan(0.01);
   });
 
   // Relu6 as it is: one step, for the sign of a unit that rounding changes already tells in the second.
@@ -114,6 +103,18 @@ describe.skipIf(webgpuMissing !== undefined)(`training ${onWebgpu}`, () => {
     expect(await nodesOnCpu(await prepareMadeUp(network, "webgpu"))).toEqual(left);
   });
 });
+
+/** Twenty steps on the CPU and on WebGPU: the CPU's losses, how far the others are from them at most, how far apart the weights end, and how far they have come. */
+async function bothTake20(network: MadeUp) {
+  const [cpu, webgpu] = await Promise.all([prepareMadeUp(network, "cpu"), prepareMadeUp(network, "webgpu")]);
+  const [expected, actual] = [await cpu.createRunner(), await webgpu.createRunner()];
+  const losses = await take(cpu, expected, 0, 20);
+  const apart = largestDifference(await take(webgpu, actual, 0, 20), losses);
+  const [is, should] = [await actual.snapshot(), await expected.snapshot()];
+  const before = new Map(cpu.step.state.map(({ name, initial }) => [name, initial]));
+  await Promise.all([expected.release(), actual.release()]);
+  return { losses, apart, weightsApart: distance(is, should), moved: distance(before, should) };
+}
 
 /** Losses of the steps from `from` to before `to`. */
 async function take(
