@@ -9,6 +9,7 @@ import {
   inline,
   pack,
   pruneInitializers,
+  unpack,
   type Value,
 } from "../graph/index.js";
 import { type Costs, lower, opsetsOf, type Target } from "../lowering/index.js";
@@ -20,7 +21,7 @@ import {
   measureNorm,
   type WeightProof,
 } from "../method/index.js";
-import { elementCount, type Graph, int, type Model, type Node, type Tensor } from "../onnx/types.js";
+import { elementCount, type Graph, type Model, type Node, type Tensor } from "../onnx/types.js";
 import {
   averageRemainder,
   clipByGlobalNorm,
@@ -99,6 +100,8 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const b = new GraphBuilder({ opsets: model.opsets });
   const stateInputs: StateInput[] = [];
   const first = (name: string): Tensor => initializer(model, name);
+  // On a graphics processor each tensor has a buffer of its own: evaluation reads single ones, and a part of a buffer is none there.
+  const together = options.target === "cpu";
   /** Declares one kind of state of weights that are moved as one: inputs now, and outputs once {@link carry} says what follows. */
   const declare = (
     role: StateRole,
@@ -115,8 +118,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
         initial: initialOf(weight),
       }),
     );
-    // On a graphics processor each tensor has a buffer of its own: evaluation reads single ones, and a part of a buffer is none there.
-    const state = b.within("state", () => declareState(b, nameOf(name), tensors, options.target === "cpu"));
+    const state = b.within("state", () => declareState(b, nameOf(name), tensors, together));
     stateInputs.push(...state.inputs);
     return state;
   };
@@ -135,7 +137,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
     for (const [index, name] of names.entries()) bindings.set(name, parts[index]!);
   };
   const slow = pretrainedRate === 1 ? new Set<string>() : pretrained;
-  const groups = groupWeights(options.proofs, options.fixedNorm, slow, options.target).map((group) => ({
+  const groups = groupWeights(options.proofs, options.fixedNorm, slow, together).map((group) => ({
     group,
     weight: declare("weight", group),
   }));
@@ -192,11 +194,9 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   });
   // Norm_0 of several weights and the learning rates by them are one vector each: so many numbers cost as much as one.
   const layers = new Map<string, Pick<FixedNormRule, "norm0" | "learningRate">>();
-  for (const { name, weights, pretrained } of groupNorms(
-    moved.map(({ group }) => group),
-    options.target,
-  )) {
-    const { granularity, channelAxis, parts } = weights[0].kept!;
+  const movedGroups = moved.map(({ group }) => group);
+  for (const { name, weights, pretrained } of groupNorms(movedGroups, together)) {
+    const { granularity, channelAxis, parts } = weights[0]!.kept!;
     const measure = (weight: string): Tensor => measureNorm(weight, first(weight), granularity, channelAxis, parts);
     const { whole } = declare("norm0", { name, weights }, norm0Name, measure);
     b.within(`update/${name}`, () => {
@@ -299,9 +299,7 @@ function jointRule(
 
 /** The elements of a vector of so many, [1] each; what is for one weight alone as it is. */
 function elements(b: GraphBuilder, values: Value, count: number): readonly Value[] {
-  if (count === 1) return [values];
-  const sizes = new Array<number>(count).fill(1);
-  return b.add("Split", [values, b.int64(sizes)], { axis: int(0) }, { outputNames: sizes.map(() => "") });
+  return count === 1 ? [values] : unpack(b, values, new Array<readonly number[]>(count).fill([1]));
 }
 
 function zerosOf(shape: readonly number[]): Tensor {

@@ -24,11 +24,11 @@ const members = (
 
 describe("weights", () => {
   it("are updated as one where they are small, apart by their learning rates, those that keep norms last", () => {
-    expect(members(groupWeights(proofs, "tensor", new Set(), "cpu"))).toEqual([
+    expect(members(groupWeights(proofs, "tensor", new Set(), true))).toEqual([
       ["table", ["table"]],
       ["small weights", ["scale", "bias", "old scale", "conv"]],
     ]);
-    const groups = groupWeights(proofs, "tensor", new Set(["old scale", "conv"]), "cpu");
+    const groups = groupWeights(proofs, "tensor", new Set(["old scale", "conv"]), true);
     expect(members(groups)).toEqual([
       ["table", ["table"]],
       ["small weights", ["scale", "bias"]],
@@ -37,15 +37,15 @@ describe("weights", () => {
     expect(groups.map(({ pretrained }) => pretrained)).toEqual([false, false, true]);
   });
 
-  it("are updated by themselves where they have norms by channel, and where they keep norms on a graphics processor", () => {
+  it("are updated by themselves where they have norms by channel, and where they keep norms and state may not lie together", () => {
     const apart = [
       ["conv", ["conv"]],
       ["table", ["table"]],
       ["small weights", ["scale", "bias", "old scale"]],
     ];
-    expect(members(groupWeights(proofs, "channel", new Set(), "cpu"))).toEqual(apart);
-    expect(members(groupWeights(proofs, "tensor", new Set(), "webgpu"))).toEqual(apart);
-    expect(members(groupWeights(proofs, "none", new Set(), "webgpu"))).toEqual([
+    expect(members(groupWeights(proofs, "channel", new Set(), true))).toEqual(apart);
+    expect(members(groupWeights(proofs, "tensor", new Set(), false))).toEqual(apart);
+    expect(members(groupWeights(proofs, "none", new Set(), false))).toEqual([
       ["table", ["table"]],
       ["small weights", ["scale", "conv", "bias", "old scale"]],
     ]);
@@ -53,7 +53,7 @@ describe("weights", () => {
 
   it("keep their norm by the granularity that the proof allows", () => {
     const kept = (of: WeightProof, asked: "tensor" | "channel" | "none") =>
-      groupWeights([of], asked, new Set(), "cpu")[0]!.weights[0]!.kept;
+      groupWeights([of], asked, new Set(), true)[0]!.weights[0]!.kept;
     const whole = { granularity: "tensor", channelAxis: 0 };
     const matrices = { axis: 1, parts: [0, 1] };
     expect(kept(proofs[1]!, "tensor")).toEqual(whole);
@@ -73,18 +73,18 @@ it("norms of weights lie together where each has one number, apart by their lear
   const kept = ["a", "b", "c"].map((name) => proof(name, [100, 100], { scaleInvariant: true }));
   const split = proof("split", [4, 4], { scaleInvariant: true, matrices: { axis: 1, parts: [0, 1] } });
   const scalar = proof("scalar", [], { scaleInvariant: true });
-  const of = (target: "cpu" | "webgpu", old: readonly string[] = []) =>
-    members(groupNorms(groupWeights([...kept, split, scalar, ...proofs], "tensor", new Set(old), target), target));
-  expect(of("cpu")).toEqual([
+  const of = (together: boolean, old: readonly string[] = []) =>
+    members(groupNorms(groupWeights([...kept, split, scalar, ...proofs], "tensor", new Set(old), together), together));
+  expect(of(true)).toEqual([
     ["split", ["split"]],
     ["scalar", ["scalar"]],
     ["norms", ["a", "b", "c", "conv"]],
   ]);
-  expect(of("cpu", ["b", "conv"])).toEqual([
+  expect(of(true, ["b", "conv"])).toEqual([
     ["split", ["split"]],
     ["scalar", ["scalar"]],
     ["norms", ["a", "c"]],
     ["pretrained norms", ["b", "conv"]],
   ]);
-  expect(of("webgpu").every(([, names]) => names!.length === 1)).toBe(true);
+  expect(of(false).every(([, names]) => names!.length === 1)).toBe(true);
 });

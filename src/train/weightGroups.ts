@@ -1,4 +1,3 @@
-import type { Target } from "../lowering/index.js";
 import type { Granularity, WeightProof } from "../method/index.js";
 import { elementCount } from "../onnx/types.js";
 
@@ -15,14 +14,15 @@ export interface GroupedWeight {
   readonly shape: readonly number[];
   /** How its norm is kept; undefined where the plain step is taken. */
   readonly kept: KeptNorm | undefined;
+  /** Whether its learning rates are those of pretrained weights. */
+  readonly pretrained: boolean;
 }
 
-/** Weights that a step updates as one: a weight by itself, or small ones. Those that take the plain step come first. */
+/** One weight, or several with the same learning rates. */
 export interface WeightGroup {
   /** A lone weight's own. */
   readonly name: string;
   readonly weights: readonly GroupedWeight[];
-  /** Whether its learning rates are those of pretrained weights. */
   readonly pretrained: boolean;
 }
 
@@ -30,61 +30,46 @@ export interface WeightGroup {
 const small = 4096;
 
 /**
- * A network has many small weights (scales, biases, kernels of few channels), and a node of the graph costs as much as some thousand elements, a tensor that comes in and goes out as two nodes.
+ * Weights that a step updates as one: a weight by itself, or small ones, of which those that take the plain step come first. A network has many small weights (scales, biases, kernels of few
+ * channels), and a node of the graph costs as much as some thousand elements, a tensor that comes in and goes out as two nodes.
  *
  * @param fixedNorm - what is asked for; "none": every weight takes the plain step
  * @param pretrained - weights with learning rates of their own
- * @param target - on a graphics processor weights that keep their norms stay by themselves: each tensor has a buffer of its own there
+ * @param together - whether state of several weights may lie in one tensor; see `declareState`
  */
 export function groupWeights(
   proofs: readonly WeightProof[],
   fixedNorm: Granularity | "none",
   pretrained: ReadonlySet<string>,
-  target: Target,
+  together: boolean,
 ): readonly WeightGroup[] {
-  const alone: WeightGroup[] = [];
-  const together = { old: [] as GroupedWeight[], fresh: [] as GroupedWeight[] };
-  for (const proof of proofs) {
+  const weights = proofs.map((proof): GroupedWeight => {
     const { name, shape } = proof;
-    const weight = { name, shape, kept: keptNorm(proof, fixedNorm) };
-    const old = pretrained.has(name);
-    const joins = elementCount(shape) <= small && (!weight.kept || (target === "cpu" && hasOneNorm(weight)));
-    if (joins) together[old ? "old" : "fresh"].push(weight);
-    else alone.push({ name, weights: [weight], pretrained: old });
-  }
-  const group = (name: string, weights: readonly GroupedWeight[], pretrained: boolean): readonly WeightGroup[] => {
-    if (weights.length === 0) return [];
-    const ordered = [...weights.filter(({ kept }) => !kept), ...weights.filter(({ kept }) => kept)];
-    return [{ name: weights.length === 1 ? weights[0]!.name : name, weights: ordered, pretrained }];
-  };
-  return [
-    ...alone,
-    ...group("small weights", together.fresh, false),
-    ...group("small pretrained weights", together.old, true),
-  ];
+    return { name, shape, kept: keptNorm(proof, fixedNorm), pretrained: pretrained.has(name) };
+  });
+  const joins = (weight: GroupedWeight): boolean =>
+    elementCount(weight.shape) <= small && (!weight.kept || (together && hasOneNorm(weight)));
+  const ordered = [...weights.filter(({ kept }) => !kept), ...weights.filter(({ kept }) => kept)];
+  return [...alone(weights.filter((weight) => !joins(weight))), ...joined("weights", "small", ordered.filter(joins))];
 }
 
-/** Weights whose Norm_0 lie one behind the other, and have the same learning rate to multiply by. */
-export interface NormGroup {
-  /** A lone weight's own. */
-  readonly name: string;
-  readonly weights: readonly [GroupedWeight, ...GroupedWeight[]];
-  readonly pretrained: boolean;
+/** Weights that keep their norms, in groups whose Norm_0 may lie in one tensor: of those that have one number each. Parameters as of {@link groupWeights}. */
+export function groupNorms(groups: readonly WeightGroup[], together: boolean): readonly WeightGroup[] {
+  const weights = groups.flatMap((group) => group.weights).filter(({ kept }) => kept);
+  const joins = (weight: GroupedWeight): boolean => together && hasOneNorm(weight);
+  return [...alone(weights.filter((weight) => !joins(weight))), ...joined("norms", "", weights.filter(joins))];
 }
 
-/** All weights that keep their norms, together where each has one number. On a graphics processor each tensor has a buffer of its own. */
-export function groupNorms(groups: readonly WeightGroup[], target: Target): readonly NormGroup[] {
-  const alone: NormGroup[] = [];
-  const together = { old: [] as GroupedWeight[], fresh: [] as GroupedWeight[] };
-  for (const { weights, pretrained } of groups)
-    for (const weight of weights) {
-      if (!weight.kept) continue;
-      if (target === "cpu" && hasOneNorm(weight)) together[pretrained ? "old" : "fresh"].push(weight);
-      else alone.push({ name: weight.name, weights: [weight], pretrained });
-    }
-  const group = (name: string, [first, ...others]: readonly GroupedWeight[], pretrained: boolean): NormGroup[] =>
-    first ? [{ name: others.length === 0 ? first.name : name, weights: [first, ...others], pretrained }] : [];
-  return [...alone, ...group("norms", together.fresh, false), ...group("pretrained norms", together.old, true)];
+const alone = (weights: readonly GroupedWeight[]): readonly WeightGroup[] =>
+  weights.map((weight) => ({ name: weight.name, weights: [weight], pretrained: weight.pretrained }));
+
+/** Weights with the same learning rates as one group. */
+function joined(what: string, kind: string, weights: readonly GroupedWeight[]): readonly WeightGroup[] {
+  return [false, true].flatMap((pretrained): readonly WeightGroup[] => {
+    const alike = weights.filter((weight) => weight.pretrained === pretrained);
+    const name = [kind, pretrained ? "pretrained" : "", what].filter(Boolean).join(" ");
+    return alike.length > 1 ? [{ name, weights: alike, pretrained }] : alone(alike);
+  });
 }
 
 /** A number of a vector is [1], and would make [1] of a weight that is a scalar. */

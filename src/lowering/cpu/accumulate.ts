@@ -1,5 +1,6 @@
-import { consumers, inferGraph, producers, type Value } from "../../graph/index.js";
+import { inferGraph, type Value } from "../../graph/index.js";
 import { float, type Graph, type Node } from "../../onnx/types.js";
+import { drawIn } from "./drawIn.js";
 
 /**
  * The same graph with sums of a matrix product and a scaled matrix drawn into the product:
@@ -10,32 +11,20 @@ import { float, type Graph, type Node } from "../../onnx/types.js";
  * two cores with AVX2. c is a constant; neither the gradient nor the scaled matrix is read by anything else.
  */
 export function accumulateInProducts(graph: Graph, opsets: ReadonlyMap<string, number>): Graph {
-  const readers = consumers(graph);
   const values = inferGraph(graph, opsets);
-  const makers = producers(graph);
-  const kept = new Set(graph.outputs.map(({ name }) => name));
-  /** The node that makes a value which nothing but one node reads. */
-  const soleUse = (name: string, op: string): Node | undefined => {
-    const maker = makers.get(name);
-    const alone = !kept.has(name) && readers.get(name)?.length === 1;
-    return alone && maker?.op === op && maker.domain === "" ? maker : undefined;
-  };
-  const gone = new Set<Node>();
-  const fused = new Map<Node, Node>();
-  for (const sum of graph.nodes) {
-    if (sum.op !== "Add" || sum.domain !== "" || sum.inputs[0] === sum.inputs[1]) continue;
+  return drawIn(graph, (sum, soleUse) => {
+    if (sum.op !== "Add" || sum.inputs[0] === sum.inputs[1]) return undefined;
     for (const [scaledName, productName] of [sum.inputs, sum.inputs.toReversed()] as [string, string][]) {
       const [scaled, product] = [soleUse(scaledName, "Mul"), soleUse(productName, "Gemm")];
       if (!scaled || !product || product.inputs.length > 2) continue;
       const term = scaledMatrix(scaled, values);
       if (!term || values.get(term.matrix)?.shape.join() !== values.get(productName)?.shape.join()) continue;
-      gone.add(scaled).add(product);
       const attributes = { ...product.attributes, beta: float(term.factor) };
-      fused.set(sum, { ...product, inputs: [...product.inputs, term.matrix], outputs: sum.outputs, attributes });
-      break;
+      const node = { ...product, inputs: [...product.inputs, term.matrix], outputs: sum.outputs, attributes };
+      return { node, gone: [scaled, product] };
     }
-  }
-  return { ...graph, nodes: graph.nodes.filter((node) => !gone.has(node)).map((node) => fused.get(node) ?? node) };
+    return undefined;
+  });
 }
 
 /** A product's constant scalar factor, and what it scales. */
