@@ -39,6 +39,7 @@ export {
   readNames,
   renameReads,
   replaceValue,
+  shareConstants,
   topologicalOrder,
 } from "./rewrite/index.js";
 export { isControl, keyOf, storedConstant, type Unrolled, unroll } from "./unroll/index.js";

@@ -7,6 +7,7 @@ import {
   mergeReshapes,
   nameOutputs,
   operatorKey,
+  shareConstants,
   type Value,
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
@@ -56,7 +57,8 @@ export function lower(graph: Graph, target: Target, options: LowerOptions = {}):
   const replaced = replaceAbstract(eliminateDeadNodes(graph), target, options);
   const opsets = opsetsOf(options);
   const shapes = new Map([...inferGraph(replaced, opsets)].map(([name, { shape }]) => [name, shape]));
-  const lowered = nameOutputs(mergeReshapes(eliminateCommonSubexpressions(eliminateDeadNodes(replaced)), shapes));
+  const distinct = eliminateCommonSubexpressions(shareConstants(eliminateDeadNodes(replaced)));
+  const lowered = nameOutputs(mergeReshapes(distinct, shapes));
   const fused = options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
   return target === "cpu" ? orderForMemory(accumulateInProducts(mergeNorms(fused), opsets)) : fused;
 }

@@ -77,14 +77,15 @@ function expressionKey(node: Node): string | undefined {
 }
 
 /** JSON knows no bigint, NaN or -0; text distinguishes them all. */
+const number = (value: unknown): string => (Object.is(value, -0) ? "-0" : String(value));
+const tensorContents = ({ dtype, shape, data }: Tensor): unknown => [dtype, shape, Array.from(data, number)];
+
 function attributeContents(attribute: Attribute): unknown {
-  const number = (value: unknown) => (Object.is(value, -0) ? "-0" : String(value));
-  const tensor = ({ dtype, shape, data }: Tensor) => [dtype, shape, Array.from(data, number)];
   switch (attribute.kind) {
     case "tensor":
-      return tensor(attribute.value);
+      return tensorContents(attribute.value);
     case "tensors":
-      return attribute.value.map(tensor);
+      return attribute.value.map(tensorContents);
     case "string":
     case "strings":
       return attribute.value;
@@ -94,6 +95,23 @@ function attributeContents(attribute: Attribute): unknown {
     default:
       return number(attribute.value);
   }
+}
+
+/** Larger ones are weights and tables, of which no two are alike. */
+const mostShared = 16;
+
+/** Of small initializers with the same contents only the first is read, so that nodes which compute the same from them are seen to. All must be constants. */
+export function shareConstants(graph: Graph): Graph {
+  const first = new Map<string, string>();
+  const alias = new Map<string, string>();
+  for (const [name, tensor] of graph.initializers) {
+    if (tensor.data.length > mostShared) continue;
+    const contents = JSON.stringify(tensorContents(tensor));
+    const same = first.get(contents);
+    if (same === undefined) first.set(contents, name);
+    else alias.set(name, same);
+  }
+  return { ...graph, nodes: graph.nodes.map((node) => renameReads(node, (name) => alias.get(name) ?? name)) };
 }
 
 /**

@@ -6,6 +6,7 @@ export {
   mergeReshapes,
   nameOutputs,
   pruneInitializers,
+  shareConstants,
 } from "./eliminate.js";
 export { allNames, consumers, dependents, innerGraphs, producers, readNames, topologicalOrder } from "./order.js";
 export { mapGraphs, renameReads, replaceValue } from "./substitute.js";

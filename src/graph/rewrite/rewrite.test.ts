@@ -12,6 +12,7 @@ import {
   producers,
   pruneInitializers,
   replaceValue,
+  shareConstants,
   topologicalOrder,
 } from "./index.js";
 
@@ -133,6 +134,26 @@ describe("eliminateCommonSubexpressions", () => {
     const pool = (outputs: string) => parse(`${outputs} = MaxPool(x)`, { kernel_shape: ints([2]) });
     const graph = graphOf("c", pool("a"), pool("b, i"), "c = Add(a, b)");
     expect(eliminateCommonSubexpressions(graph).nodes).toHaveLength(3);
+  });
+});
+
+describe("shareConstants", () => {
+  it("reads the first of equal small constants, within graphs of nodes too, and tells types, shapes and zeros apart", () => {
+    const constants = { one: numbers(1), same: numbers(1), integer: i64(1), zero: numbers(0), negative: numbers(-0) };
+    const row = { ...numbers(1), shape: [1, 1] };
+    const initializers = new Map(Object.entries({ ...constants, row }));
+    const names = [...initializers.keys()];
+    const graph = { ...graphOf("y", `y = Sum(${names})`, holding("z", "same, x")), initializers };
+    const shared = shareConstants(graph);
+    expect(shared.nodes[0]!.inputs).toEqual(["one", "one", "integer", "zero", "negative", "row"]);
+    expect(shared.nodes[1]).toEqual(holding("z", "one, x"));
+  });
+
+  it("leaves weights alone", () => {
+    const weight = () => numbers(...new Array<number>(17).fill(1));
+    const initializers = new Map(Object.entries({ v: weight(), w: weight() }));
+    const graph = { ...graphOf("y", "y = Add(v, w)"), initializers };
+    expect(shareConstants(graph)).toEqual(graph);
   });
 });
 

@@ -42,6 +42,22 @@ it.each([
   for (const [index, value] of expected(0.9).entries()) expect(next[index]).toBeCloseTo(value, 5);
 });
 
+it.each([
+  ["scaled matrix first", (b: GraphBuilder, scaled: Value, gradient: Value) => b.plus(scaled, gradient)],
+  ["gradient first", (b: GraphBuilder, scaled: Value, gradient: Value) => b.plus(gradient, scaled)],
+])("what is taken away from the gradient is taken away from the momentum, %s", async (_, sum) => {
+  const b = new GraphBuilder();
+  const { gradient, momentum } = gradientOf(b);
+  const rest = irregular([4, 5], 4);
+  const remaining = b.minus(gradient, b.input("rest", "float32", [4, 5]));
+  b.output("next", sum(b, b.times(b.scalar(0.9), momentum), remaining));
+  const lowered = lower(b.finish("momentum"), "cpu");
+  expect(lowered.nodes.map(({ op }) => op)).toEqual(["Gemm", "Sub"]);
+  const next = (await runGraph(lowered, new Map([...feeds, ["rest", rest]]))).get("next") as Float32Array;
+  for (const [index, value] of expected(0.9).entries())
+    expect(next[index]).toBeCloseTo(value - (rest.data[index] as number), 5);
+});
+
 it("what is read elsewhere, or scaled by what is not constant, stays a sum", () => {
   const nesterov = new GraphBuilder();
   const one = gradientOf(nesterov);
@@ -54,4 +70,10 @@ it("what is read elsewhere, or scaled by what is not constant, stays a sum", () 
   const mu = varying.input("mu", "float32", []);
   varying.output("next", varying.plus(varying.times(mu, two.momentum), two.gradient));
   expect(lower(varying.finish("not constant"), "cpu").nodes.map(({ op }) => op)).toContain("Add");
+
+  const reversed = new GraphBuilder();
+  const three = gradientOf(reversed);
+  const difference = reversed.minus(three.momentum, three.gradient);
+  reversed.output("next", reversed.plus(reversed.times(reversed.scalar(0.9), three.momentum), difference));
+  expect(lower(reversed.finish("taken away itself"), "cpu").nodes.map(({ op }) => op)).toContain("Add");
 });

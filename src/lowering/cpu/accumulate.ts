@@ -5,23 +5,28 @@ import { drawIn } from "./drawIn.js";
 /**
  * The same graph with sums of a matrix product and a scaled matrix drawn into the product:
  *
- *   Add(Mul(c, M), Gemm(A, B)) -> Gemm(A, B, M; beta = c)
+ *   Add(Mul(c, M), Gemm(A, B))         -> Gemm(A, B, M; beta = c)
+ *   Add(Mul(c, M), Sub(Gemm(A, B), R)) -> Sub(Gemm(A, B, M; beta = c), R)
  *
  * That is the momentum mu m + g of a linear layer, whose gradient g is a product: it is added to mu m as it comes out, and no pass over the weight is left. For [1024, 1024] from 256 rows 4.6 ms in place of 5.3, on
- * two cores with AVX2. c is a constant; neither the gradient nor the scaled matrix is read by anything else.
+ * two cores with AVX2. In the scale-invariant layer R is what of the product points along the weight. c is a constant; neither the gradient nor the scaled matrix is read by anything else.
  */
 export function accumulateInProducts(graph: Graph, opsets: ReadonlyMap<string, number>): Graph {
   const values = inferGraph(graph, opsets);
   return drawIn(graph, (sum, soleUse) => {
     if (sum.op !== "Add" || sum.inputs[0] === sum.inputs[1]) return undefined;
-    for (const [scaledName, productName] of [sum.inputs, sum.inputs.toReversed()] as [string, string][]) {
-      const [scaled, product] = [soleUse(scaledName, "Mul"), soleUse(productName, "Gemm")];
+    for (const [scaledName, gradientName] of [sum.inputs, sum.inputs.toReversed()] as [string, string][]) {
+      const scaled = soleUse(scaledName, "Mul");
+      const rest = soleUse(gradientName, "Sub");
+      const product = soleUse(rest?.inputs[0] ?? gradientName, "Gemm");
       if (!scaled || !product || product.inputs.length > 2) continue;
       const term = scaledMatrix(scaled, values);
-      if (!term || values.get(term.matrix)?.shape.join() !== values.get(productName)?.shape.join()) continue;
+      const [shape, ...others] = [product, sum].map(({ outputs: [name] }) => values.get(name!)?.shape.join());
+      if (!term || ![values.get(term.matrix)?.shape.join(), ...others].every((one) => one === shape)) continue;
       const attributes = { ...product.attributes, beta: float(term.factor) };
-      const node = { ...product, inputs: [...product.inputs, term.matrix], outputs: sum.outputs, attributes };
-      return { node, gone: [scaled, product] };
+      const accumulated = { ...product, inputs: [...product.inputs, term.matrix], attributes };
+      if (!rest) return { nodes: [{ ...accumulated, outputs: sum.outputs }], gone: [scaled, product] };
+      return { nodes: [accumulated, { ...rest, outputs: sum.outputs }], gone: [scaled, product, rest] };
     }
     return undefined;
   });

@@ -1,9 +1,9 @@
 import { consumers, producers } from "../../graph/index.js";
 import type { Graph, Node } from "../../onnx/types.js";
 
-/** What stands in a node's place, and the nodes before it that this makes superfluous. */
+/** What stands in a node's place, in order, and the nodes before it that this makes superfluous. */
 export interface DrawnIn {
-  readonly node: Node;
+  readonly nodes: readonly Node[];
   readonly gone: readonly Node[];
 }
 
@@ -25,10 +25,10 @@ export function drawIn(
     return alone && maker?.op === op && maker.domain === "" ? maker : undefined;
   };
   const gone = new Set<Node>();
-  const nodes = graph.nodes.map((node) => {
+  const nodes = graph.nodes.flatMap((node): readonly Node[] => {
     const drawn = node.domain === "" ? draw(node, soleUse) : undefined;
     for (const one of drawn?.gone ?? []) gone.add(one);
-    return drawn?.node ?? node;
+    return drawn?.nodes ?? [node];
   });
   return { ...graph, nodes: nodes.filter((node) => !gone.has(node)) };
 }

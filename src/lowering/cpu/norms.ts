@@ -5,6 +5,6 @@ import { drawIn } from "./drawIn.js";
 export function mergeNorms(graph: Graph): Graph {
   return drawIn(graph, (root, soleUse) => {
     const sum = root.op === "Sqrt" ? soleUse(root.inputs[0]!, "ReduceSumSquare") : undefined;
-    return sum && { node: { ...sum, op: "ReduceL2", name: root.name, outputs: root.outputs }, gone: [sum] };
+    return sum && { nodes: [{ ...sum, op: "ReduceL2", name: root.name, outputs: root.outputs }], gone: [sum] };
   });
 }
