@@ -1,10 +1,10 @@
-import { attributeFloat, type Value } from "../../graph/index.js";
+import type { Value } from "../../graph/index.js";
 import { int } from "../../onnx/types.js";
 import type { RecipeContext } from "../recipe.js";
 
-/** y = (x W^T) (S / n): the scale meets the small product rather than the weight. */
+/** y = (S x W^T) / n: the norm meets the small product rather than the weight. */
 export function linearOverNorm({ b, inputs, attributes }: RecipeContext): readonly Value[] {
   const [x, weight, norm] = inputs as readonly [Value, Value, Value];
-  const products = b.op("Gemm", [x, weight], { transB: int(1) });
-  return [b.times(products, b.over(b.scalar(attributeFloat(attributes, "scale")!), norm))];
+  const products = b.op("Gemm", [x, weight], { transB: int(1), alpha: attributes.scale! });
+  return [b.over(products, norm)];
 }
