@@ -29,10 +29,12 @@ function expected(mu: number): number[] {
   });
 }
 
-it.each([
-  ["scaled matrix first", (b: GraphBuilder, scaled: Value, gradient: Value) => b.plus(scaled, gradient)],
-  ["gradient first", (b: GraphBuilder, scaled: Value, gradient: Value) => b.plus(gradient, scaled)],
-])("a momentum of a product's gradient is one product, %s", async (_, sum) => {
+const orders: readonly (readonly [string, (b: GraphBuilder, scaled: Value, gradient: Value) => Value])[] = [
+  ["scaled matrix first", (b, scaled, gradient) => b.plus(scaled, gradient)],
+  ["gradient first", (b, scaled, gradient) => b.plus(gradient, scaled)],
+];
+
+it.each(orders)("a momentum of a product's gradient is one product, %s", async (_, sum) => {
   const b = new GraphBuilder();
   const { gradient, momentum } = gradientOf(b);
   b.output("next", sum(b, b.times(b.scalar(0.9), momentum), gradient));
@@ -42,10 +44,7 @@ it.each([
   for (const [index, value] of expected(0.9).entries()) expect(next[index]).toBeCloseTo(value, 5);
 });
 
-it.each([
-  ["scaled matrix first", (b: GraphBuilder, scaled: Value, gradient: Value) => b.plus(scaled, gradient)],
-  ["gradient first", (b: GraphBuilder, scaled: Value, gradient: Value) => b.plus(gradient, scaled)],
-])("what is taken away from the gradient is taken away from the momentum, %s", async (_, sum) => {
+it.each(orders)("what is taken away from the gradient is taken away from the momentum, %s", async (_, sum) => {
   const b = new GraphBuilder();
   const { gradient, momentum } = gradientOf(b);
   const rest = irregular([4, 5], 4);
