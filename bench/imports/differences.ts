@@ -6,7 +6,6 @@ import {
   eliminateDeadNodes,
   GraphBuilder,
   inline,
-  pruneInitializers,
   type Value,
 } from "../../src/graph/index.js";
 import { lower } from "../../src/lowering/index.js";
@@ -105,7 +104,7 @@ function open(b: GraphBuilder, model: Model): Promise<InferenceSession> {
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("differences")));
   const bytes = encode({
     ...model,
-    graph: pruneInitializers(lower(graph, "cpu", { opsets: model.opsets })),
+    graph: lower(graph, "cpu", { opsets: model.opsets }),
     opsets: new Map([...b.opsets].filter(([domain]) => domain !== "isonorm")),
   });
   return InferenceSession.create(bytes, { intraOpNumThreads: 2, logSeverityLevel: 3 });

@@ -5,7 +5,6 @@ import {
   eliminateDeadNodes,
   GraphBuilder,
   inline,
-  pruneInitializers,
   upgrade,
   type Value,
 } from "../../src/graph/index.js";
@@ -107,7 +106,7 @@ export async function compareGradients(
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("gradients")));
   const bytes = encode({
     ...model,
-    graph: pruneInitializers(lower(graph, "cpu", { opsets: model.opsets })),
+    graph: lower(graph, "cpu", { opsets: model.opsets }),
     opsets: new Map([...b.opsets].filter(([domain]) => domain !== "isonorm")),
   });
   const session = await InferenceSession.create(bytes, { intraOpNumThreads: threads, logSeverityLevel: 3 });

@@ -213,7 +213,7 @@ function compileProof(model: Model, weights: readonly string[], inputs: Readonly
     b.output(gradientName(name), gradient);
     return [name];
   });
-  return { graph: pruneInitializers(lower(b.finish("proof"), "cpu", { opsets: model.opsets })), tracked };
+  return { graph: lower(b.finish("proof"), "cpu", { opsets: model.opsets }), tracked };
 }
 
 function withoutEpsilon(node: Node): Node {

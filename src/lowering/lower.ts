@@ -7,6 +7,7 @@ import {
   mergeReshapes,
   nameOutputs,
   operatorKey,
+  pruneInitializers,
   shareConstants,
   type Value,
 } from "../graph/index.js";
@@ -42,7 +43,7 @@ export interface LowerOptions {
 /**
  * The same graph with every abstract operator (domain `isonorm`) replaced by ONNX operators that are fast on `target`.
  * Values that both graphs have in one form keep their names: inputs, outputs, initializers, and what abstract and other nodes compute; what an output copies takes the output's. What no output depends on is
- * left out, and what several recipes compute alike is computed once. Names of nodes that a recipe adds begin with the abstract node's.
+ * left out, initializers too, and what several recipes compute alike is computed once. Names of nodes that a recipe adds begin with the abstract node's.
  *
  * @param graph - every input of known type and size
  * @throws ISO_LOWERING_UNSUPPORTED naming operator and target, where the target has no recipe for it; ISO_ARGUMENT where the costs are of machines with another block
@@ -60,7 +61,8 @@ export function lower(graph: Graph, target: Target, options: LowerOptions = {}):
   const distinct = eliminateCommonSubexpressions(shareConstants(eliminateDeadNodes(replaced)));
   const lowered = nameOutputs(mergeReshapes(distinct, shapes));
   const fused = options.channelBlock === undefined ? lowered : fuse(lowered, opsets);
-  return target === "cpu" ? orderForMemory(accumulateInProducts(mergeNorms(fused), opsets)) : fused;
+  // ONNX Runtime warns of every initializer that nothing reads.
+  return pruneInitializers(target === "cpu" ? orderForMemory(accumulateInProducts(mergeNorms(fused), opsets)) : fused);
 }
 
 /** The operator sets that a lowered graph uses. */

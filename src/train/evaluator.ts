@@ -1,7 +1,7 @@
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { preprocessRecords, recordShape } from "../classifier/index.js";
 import { type Dataset, type InputDescription, type InputStatistics, sequentialBatches } from "../data/core.js";
-import { foldIdentities, GraphBuilder, inline, pruneInitializers } from "../graph/index.js";
+import { foldIdentities, GraphBuilder, inline } from "../graph/index.js";
 import { type Costs, lower, type Target } from "../lowering/index.js";
 import { expandScaleInvariantLinear } from "../method/index.js";
 import { type Evaluation, evaluatePredictions } from "../metrics/index.js";
@@ -47,7 +47,7 @@ export function compileEvaluation(
   b.output("logits", values.get("logits")!);
   const graph = foldIdentities(b.finish("evaluation"));
   return {
-    graph: pruneInitializers(lower(graph, options.target, { opsets: model.opsets, channelBlock, costs })),
+    graph: lower(graph, options.target, { opsets: model.opsets, channelBlock, costs }),
     batchSize,
     classes,
     input,

@@ -8,7 +8,6 @@ import {
   GraphBuilder,
   inline,
   pack,
-  pruneInitializers,
   unpack,
   type Value,
 } from "../graph/index.js";
@@ -245,8 +244,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
   const lowering = { opsets: model.opsets, channelBlock: options.channelBlock, costs: options.costs };
   return {
-    // ONNX Runtime warns of every initializer that nothing reads any more.
-    graph: pruneInitializers(lower(graph, options.target, lowering)),
+    graph: lower(graph, options.target, lowering),
     opsets: opsetsOf(lowering),
     inputs: {
       records: { name: "records", shape: recordsShape },

@@ -13,20 +13,23 @@ import { drawIn } from "./drawIn.js";
  */
 export function accumulateInProducts(graph: Graph, opsets: ReadonlyMap<string, number>): Graph {
   const values = inferGraph(graph, opsets);
+  const shapeOf = (name: string): string => values.get(name)!.shape.join();
   return drawIn(graph, (sum, soleUse) => {
     if (sum.op !== "Add" || sum.inputs[0] === sum.inputs[1]) return undefined;
     for (const [scaledName, gradientName] of [sum.inputs, sum.inputs.toReversed()] as [string, string][]) {
       const scaled = soleUse(scaledName, "Mul");
-      const rest = soleUse(gradientName, "Sub");
-      const product = soleUse(rest?.inputs[0] ?? gradientName, "Gemm");
+      const less = soleUse(gradientName, "Sub");
+      const product = soleUse(less?.inputs[0] ?? gradientName, "Gemm");
       if (!scaled || !product || product.inputs.length > 2) continue;
       const term = scaledMatrix(scaled, values);
-      const [shape, ...others] = [product, sum].map(({ outputs: [name] }) => values.get(name!)?.shape.join());
-      if (!term || ![values.get(term.matrix)?.shape.join(), ...others].every((one) => one === shape)) continue;
+      const shape = shapeOf(product.outputs[0]!);
+      if (!term || shapeOf(term.matrix) !== shape || shapeOf(sum.outputs[0]!) !== shape) continue;
       const attributes = { ...product.attributes, beta: float(term.factor) };
       const accumulated = { ...product, inputs: [...product.inputs, term.matrix], attributes };
-      if (!rest) return { nodes: [{ ...accumulated, outputs: sum.outputs }], gone: [scaled, product] };
-      return { nodes: [accumulated, { ...rest, outputs: sum.outputs }], gone: [scaled, product, rest] };
+      const { outputs } = sum;
+      return less
+        ? { nodes: [accumulated, { ...less, outputs }], gone: [scaled, product, less] }
+        : { nodes: [{ ...accumulated, outputs }], gone: [scaled, product] };
     }
     return undefined;
   });
