@@ -1,5 +1,5 @@
 import { GraphBuilder, infer, type Value } from "../../src/graph/index.js";
-import { blockedDomain, fromBlocks, toBlocks, wholeBlocks } from "../../src/lowering/cpu/blocked/index.js";
+import { blockedDomain, fromBlocks, placedValue, toBlocks, wholeBlocks } from "../../src/lowering/cpu/blocked/index.js";
 import { type CpuOperator, type CpuRecipe, layoutOperators, type NodeView } from "../../src/lowering/cpu/index.js";
 import type { Node } from "../../src/onnx/types.js";
 import { type Candidate, keepFirst } from "./measure.js";
@@ -53,9 +53,10 @@ export function candidate(recipe: CpuRecipe, view: NodeView): Candidate {
     });
   const all = () => view.inputs.map((_, input) => plain(input));
   if (recipe.form === "blocked") {
-    const context = { ...view, b, block: view.block!, plain, blocked, needs: () => true };
-    for (const placed of recipe.build(context))
-      if (placed) keepFirst(b, "blocked" in placed ? placed.blocked : placed.plain);
+    const noForm = () => undefined;
+    const forms = { inputForm: noForm, outputForm: noForm, rows: plain, inAnyOrder: plain };
+    const context = { ...view, ...forms, b, block: view.block!, plain, blocked, needs: () => true };
+    for (const placed of recipe.build(context)) if (placed) keepFirst(b, placedValue(placed));
   } else if (recipe.build) {
     const context = { b, node: view.node, attributes: view.attributes, inputs: all(), outputs: view.outputs };
     for (const value of recipe.build({ ...context, needs: () => true })) if (value) keepFirst(b, value);

@@ -1,4 +1,4 @@
-export { blockedDomain, interleave } from "./cpu/blocked/index.js";
+export { blockedDomain, interleave, type MatrixForm, shapeInBlocks, weightForms } from "./cpu/blocked/index.js";
 export { type Costs, type CostTable, costsFor, costTableSchema, shippedCosts } from "./cpu/index.js";
 export { type LowerOptions, lower, opsetsOf } from "./lower.js";
 export type { Recipe, RecipeContext, RecipeSet, Target } from "./recipe.js";

@@ -13,7 +13,7 @@ import {
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { accumulateInProducts } from "./cpu/accumulate.js";
-import { blockedDomain, fuse } from "./cpu/blocked/index.js";
+import { blockedDomain, fuse, type MatrixForm, shapeInBlocks, stateForms } from "./cpu/blocked/index.js";
 import { orderForMemory } from "./cpu/executionOrder.js";
 import { type Costs, cpuOperators, cpuSubstitutes } from "./cpu/index.js";
 import { mergeNorms } from "./cpu/norms.js";
@@ -38,6 +38,8 @@ export interface LowerOptions {
   readonly channelBlock?: number | undefined;
   /** What recipes cost on this machine; without it they are chosen by rules. Only for the target cpu, and for the same block. */
   readonly costs?: Costs | undefined;
+  /** Matrices among the inputs and outputs that the graph is to have in blocks, see `weightForms`: of the shape `shapeInBlocks`. Default none. Only with a `channelBlock`. */
+  readonly forms?: ReadonlyMap<string, MatrixForm> | undefined;
 }
 
 /**
@@ -74,10 +76,12 @@ export function opsetsOf({ opsets, channelBlock }: LowerOptions): ReadonlyMap<st
 function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): Graph {
   const b = new GraphBuilder({ opsets: options.opsets });
   const lowered = new LoweredValues(b, options.channelBlock);
+  const given = options.forms ?? new Map<string, MatrixForm>();
+  const forms = given.size === 0 ? given : stateForms(graph, b.opsets, given);
   // Names of values that recipes make must not take those of values that come later.
   for (const name of valueNames(graph)) b.freshName(name);
 
-  for (const input of graph.inputs) lowered.set(input.name, addInput(b, input));
+  for (const input of graph.inputs) addInput(b, input, lowered, given.get(input.name));
   for (const [name, tensor] of graph.initializers) lowered.set(name, b.initializer(name, tensor));
 
   const read = new Set([...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map(({ name }) => name)]);
@@ -90,10 +94,11 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
   };
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => (name === "" ? undefined : lowered.type(name, node)));
-    const placed = target === "cpu" ? placeOnCpu(b, node, inputs, lowered, read, options) : undefined;
+    const placed = target === "cpu" ? placeOnCpu(b, node, inputs, lowered, read, forms, options) : undefined;
     if (placed) {
       for (const { name, result, type, made } of placed)
         if ("blocked" in result) lowered.setBlocked(name, result.blocked, type);
+        else if ("rows" in result) lowered.setRows(name, result.rows, type);
         else lowered.setPlain(name, named(result.plain, name, made), type);
       continue;
     }
@@ -114,7 +119,7 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
     for (const [name, value, made] of results) lowered.set(name, named(value, name, made));
   }
   for (const { name } of graph.outputs) {
-    const value = lowered.plain(name);
+    const value = lowered.inForm(name, given.get(name));
     b.markOutput(value.name === name || names.get(value.name) === name ? value : named(value, name, true));
   }
   return renameValues(b.finish(graph.name), names);
@@ -179,9 +184,20 @@ function valueNames(graph: Graph): ReadonlySet<string> {
   return names;
 }
 
-function addInput(b: GraphBuilder, { name, dtype, shape }: ValueInfo): Value {
+function addInput(
+  b: GraphBuilder,
+  { name, dtype, shape }: ValueInfo,
+  lowered: LoweredValues,
+  form: MatrixForm | undefined,
+): void {
   const sizes = shape?.filter((size) => typeof size === "number");
-  if (dtype && sizes && sizes.length === shape?.length) return b.input(name, dtype, sizes);
+  if (dtype && sizes && sizes.length === shape?.length) {
+    const value = b.input(name, dtype, form ? shapeInBlocks(sizes, form) : sizes);
+    if (!form) lowered.set(name, value);
+    else if (form === "rows") lowered.setRows(name, value, { name, dtype, shape: sizes });
+    else lowered.setBlocked(name, value, { name, dtype, shape: sizes });
+    return;
+  }
   throw new IsonormError(
     "ISO_GRAPH_SHAPE",
     `graph input ${name} has type ${dtype ?? "unknown"} and shape [${shape?.map(String) ?? "unknown"}]`,

@@ -81,7 +81,7 @@ export class StepRunner {
     return { loss, correct: scalar("correct"), finite };
   }
 
-  /** Present value of every state tensor as the runtime's tensors, without a copy: for evaluation. They hold until the next step. */
+  /** Present value of every state tensor as the runtime's tensors, for evaluation; a copy only of what is held in another order. They hold until the next step. */
   present(): ReadonlyMap<string, OrtTensor> {
     return this.#buffers.present();
   }

@@ -1,4 +1,5 @@
 import type { Tensor } from "../onnx/types.js";
+import type { MatrixOrder } from "./stateOrder.js";
 
 /** What a state tensor is for. */
 export type StateRole =
@@ -29,8 +30,10 @@ export interface StateTensor {
 export interface StateInput {
   /** Of a lone tensor its own. */
   readonly name: string;
-  /** A lone tensor's own; of several [elements of all]. */
+  /** A lone tensor's own, or, if it is held in another order, what it is then; of several [elements of all]. */
   readonly shape: readonly number[];
+  /** The order in which a lone matrix is held; its own where there is none. */
+  readonly order?: MatrixOrder;
   /** Whether the step computes a new value; its output is then named `next:` + name. */
   readonly updated: boolean;
   readonly tensors: readonly StateTensor[];

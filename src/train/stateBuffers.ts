@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "o
 import { GraphBuilder } from "../graph/index.js";
 import { elementCount, type Graph, type Tensor } from "../onnx/types.js";
 import { nextName, type StateInput, type StateTensor } from "./state.js";
+import { fromOrder, type MatrixOrder, toOrder } from "./stateOrder.js";
 import type { CompiledStep } from "./step.js";
 
 /**
@@ -11,7 +12,7 @@ import type { CompiledStep } from "./step.js";
 export interface StateBuffers {
   /** Present value of every state input of the step, by its name. */
   inputs(): Readonly<Record<string, OrtTensor>>;
-  /** Present value of every state tensor as the runtime's tensors, without a copy: for evaluation. They hold until the next step is settled. */
+  /** Present value of every state tensor as the runtime's tensors, for evaluation; a copy only of what is held in another order. They hold until the next step is settled. */
   present(): ReadonlyMap<string, OrtTensor>;
   /** What a step's new values are to be written to, by output name; null where the runtime is to say. */
   next(): Readonly<Record<string, OrtTensor | null>>;
@@ -23,14 +24,15 @@ export interface StateBuffers {
   release(): Promise<void>;
 }
 
-/** One buffer of a state input, and the state tensors that lie in it. */
+/** One buffer of a state input, and the state tensors that lie in it, in the buffer's order. */
 interface HostBuffer {
   readonly whole: OrtTensor;
-  readonly parts: readonly (readonly [name: string, tensor: OrtTensor])[];
+  readonly parts: readonly (readonly [of: StateTensor, tensor: OrtTensor])[];
 }
 
 /** State in the process's memory: two buffers for every updated input, of which a step reads one and writes the other. */
 export class HostBuffers implements StateBuffers {
+  readonly #Tensor: TensorConstructor;
   readonly #step: Pick<CompiledStep, "state" | "stateInputs">;
   /** In the order of the step's state inputs; of one that is not updated both are the same. */
   readonly #buffers: readonly { readonly input: StateInput; readonly pair: readonly [HostBuffer, HostBuffer] }[];
@@ -45,21 +47,24 @@ export class HostBuffers implements StateBuffers {
     step: Pick<CompiledStep, "state" | "stateInputs">,
     state: ReadonlyMap<string, Tensor>,
   ) {
+    this.#Tensor = Tensor;
     this.#step = step;
     const empty = (input: StateInput): HostBuffer => {
       const data = new Float32Array(elementCount(input.shape));
       let end = 0;
-      const parts = input.tensors.map(({ name, initial }) => {
+      const parts = input.tensors.map((of) => {
         const begin = end;
-        end += elementCount(initial.shape);
-        return [name, new Tensor("float32", data.subarray(begin, end), initial.shape)] as const;
+        end += elementCount(of.initial.shape);
+        return [of, new Tensor("float32", data.subarray(begin, end), of.initial.shape)] as const;
       });
       return { whole: new Tensor("float32", data, input.shape), parts };
     };
     this.#buffers = step.stateInputs.map((input) => {
       const first = empty(input);
-      for (const [index, [, part]] of first.parts.entries())
-        (part.data as Float32Array).set(startValue(input.tensors[index]!, state));
+      for (const [of, part] of first.parts) {
+        const value = startValue(of, state);
+        (part.data as Float32Array).set(input.order ? toOrder(value, of.initial.shape, input.order) : value);
+      }
       return { input, pair: [first, input.updated ? empty(input) : first] };
     });
   }
@@ -69,7 +74,13 @@ export class HostBuffers implements StateBuffers {
   }
 
   present(): Map<string, OrtTensor> {
-    return new Map(this.#buffers.flatMap(({ pair }) => pair[this.#present].parts));
+    const tensors = this.#buffers.flatMap(({ input: { order }, pair }) =>
+      pair[this.#present].parts.map(([of, part]): [string, OrtTensor] => [
+        of.name,
+        order ? new this.#Tensor("float32", ownOrder(part, of, order), of.initial.shape) : part,
+      ]),
+    );
+    return new Map(tensors);
   }
 
   next(): Record<string, OrtTensor> {
@@ -83,17 +94,26 @@ export class HostBuffers implements StateBuffers {
   }
 
   async snapshot(): Promise<Map<string, Tensor>> {
-    const present = this.present();
+    const copies = this.#buffers.flatMap(({ input: { order }, pair }) =>
+      pair[this.#present].parts.map(([of, part]): [string, Float32Array] => [
+        of.name,
+        order ? ownOrder(part, of, order) : Float32Array.from(part.data as Float32Array),
+      ]),
+    );
+    const data = new Map(copies);
     return new Map(
       this.#step.state.map(({ name, initial }) => [
         name,
-        { dtype: "float32", shape: initial.shape, data: Float32Array.from(present.get(name)!.data as Float32Array) },
+        { dtype: "float32", shape: initial.shape, data: data.get(name)! },
       ]),
     );
   }
 
   async release(): Promise<void> {}
 }
+
+const ownOrder = (part: OrtTensor, of: StateTensor, order: MatrixOrder): Float32Array =>
+  fromOrder(part.data as Float32Array, of.initial.shape, order);
 
 /** Sessions of {@link copyGraph} that bring tensors to a device and back: onnxruntime-node's tensors on a device cannot be read otherwise. */
 export interface CopySessions {

@@ -34,6 +34,7 @@ import {
 import { carryState, type DeclaredState, declareState } from "./declareState.js";
 import { softmaxCrossEntropy } from "./loss.js";
 import { averageName, norm0Name, type StateInput, type StateRole, type StateTensor, slotName } from "./state.js";
+import { formsOf, holdInBlocks } from "./stateOrder.js";
 import { drawMasks, runningStatistics, TrainingForm } from "./trainingForm.js";
 import { type GroupedWeight, groupNorms, groupWeights } from "./weightGroups.js";
 
@@ -243,8 +244,10 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
   b.output("health", b.op("Sum", health, {}, { name: "update/health" }));
   const graph = eliminateCommonSubexpressions(eliminateDeadNodes(b.finish("training step")));
   const lowering = { opsets: model.opsets, channelBlock: options.channelBlock, costs: options.costs };
+  const weightGroups = groups.map(({ group }) => group);
+  const held = together ? holdInBlocks(graph, stateInputs, weightGroups, lowering) : stateInputs;
   return {
-    graph: lower(graph, options.target, lowering),
+    graph: lower(graph, options.target, { ...lowering, forms: formsOf(held) }),
     opsets: opsetsOf(lowering),
     inputs: {
       records: { name: "records", shape: recordsShape },
@@ -252,7 +255,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledStep {
       scalars: ["elr", "lr", ...scalars.keys(), ...(remainder ? ["averageRemainder"] : [])],
       masks: form.masks,
     },
-    stateInputs,
+    stateInputs: held,
     state: stateInputs.flatMap(({ tensors }) => tensors),
     scalars: (step) => ({
       ...Object.fromEntries(optimizer.scalars.map(({ name, value }) => [name, value(step)])),

@@ -2,7 +2,7 @@ import { IsonormError } from "../../errors.js";
 import { type GraphBuilder, infer, operatorKey, sameShape, type Value } from "../../graph/index.js";
 import type { Node } from "../../onnx/types.js";
 import type { LoweredValues } from "../loweredValues.js";
-import { type BlockedContext, blockedRules, type Placed } from "./blocked/index.js";
+import { type BlockedContext, blockedRules, type MatrixForm, type Placed, placedValue } from "./blocked/index.js";
 import { chooseRecipe } from "./choose.js";
 import type { Costs } from "./costs/index.js";
 import type { NodeView } from "./operator.js";
@@ -23,6 +23,7 @@ export function placeOnCpu(
   inputs: readonly (Value | undefined)[],
   lowered: LoweredValues,
   read: ReadonlySet<string>,
+  forms: ReadonlyMap<string, MatrixForm>,
   { channelBlock, costs }: { readonly channelBlock?: number | undefined; readonly costs?: Costs | undefined },
 ): readonly PlacedResult[] | undefined {
   const key = operatorKey(node.op, node.domain);
@@ -41,7 +42,18 @@ export function placeOnCpu(
   };
   const plain = (input: number) => lowered.plain(node.inputs[input]!);
   const blocked = (input: number) => lowered.blocked(node.inputs[input]!);
-  const context = (block: number): BlockedContext => ({ ...view, b, block, blocked, plain, needs });
+  const context = (block: number): BlockedContext => ({
+    ...view,
+    b,
+    block,
+    inputForm: (input) => forms.get(node.inputs[input] ?? ""),
+    outputForm: (output) => forms.get(node.outputs[output] ?? ""),
+    blocked,
+    rows: (input) => lowered.rows(node.inputs[input]!),
+    inAnyOrder: (input) => lowered.inAnyOrder(node.inputs[input]!),
+    plain,
+    needs,
+  });
   const before = b.nodes.length;
   const results = b.within(node.name || node.op, () => {
     if (!operator) return rule!(context(channelBlock!));
@@ -61,8 +73,7 @@ export function placeOnCpu(
     if (!needs(index)) return [];
     if (!result || "plain" in result) checkedOutput(node, index, result?.plain, outputs[index]!);
     if (!result) return [];
-    const value = "blocked" in result ? result.blocked : result.plain;
-    return [{ name, result, type: outputs[index]!, made: made.has(value.name) }];
+    return [{ name, result, type: outputs[index]!, made: made.has(placedValue(result).name) }];
   });
 }
 

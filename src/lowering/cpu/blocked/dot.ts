@@ -36,7 +36,7 @@ export function sumOfSquares(context: BlockedContext): readonly Placed[] {
   const { b, block, inputs } = context;
   const count = elementCount(inputs[0]!.shape);
   const length = dotRow(count, block)!;
-  const x = b.reshape(context.plain(0), [1, count / length, 1, length]);
+  const x = b.reshape(context.inAnyOrder(0), [1, count / length, 1, length]);
   const sums = dotOfImages(b, x, x);
   if (count / length <= longest) return [{ plain: b.sum(sums) }];
   return [{ plain: b.cast(b.sum(b.cast(sums, "float64")), "float32") }];

@@ -45,24 +45,30 @@ const partial = [
   "Cast",
 ];
 
-/** The same operator on blocked values, where the first input of the output's shape is there in blocks. Other inputs are single elements. */
+/** Operators that are computed element by element in whichever form their operands have, if that is one whose lanes all are elements. */
+export const elementwiseOperators: ReadonlySet<string> = new Set([...total, ...partial]);
+
+/** The same operator on blocked values, where an input of the output's shape is there in blocks, or the output is state's. Other inputs are single elements. */
 const elementwise: BlockedRule = (context) => {
   const { b, block, node, attributes, inputs, outputs } = context;
   const [output] = outputs;
-  if (!output || outputs.length > 1 || output.shape.length !== 4) return undefined;
+  if (!output || outputs.length > 1) return undefined;
   // Other types would have to go through float32 on their way back.
   if (output.dtype !== "float32" && output.dtype !== "bool") return undefined;
   const like = inputs.map((input) => input !== undefined && sameShape(input.shape, output.shape));
-  if (!like.some((is, index) => is && context.isBlocked(index))) return undefined;
+  const prescribed = context.outputForm(0);
+  if (!prescribed && !like.some((is, index) => is && context.isBlocked(index))) return undefined;
   const fits = inputs.every((input, index) => !input || like[index] || elementCount(input.shape) === 1);
-  const whole = output.shape[1]! % block === 0;
+  const whole = output.shape.length === 2 || output.shape[1]! % block === 0;
   if (!fits || (!whole && partial.includes(node.op))) return undefined;
   if (inputs.some((input, index) => like[index] && input!.dtype !== "float32" && !context.isBlocked(index)))
     return undefined;
+  const held = prescribed === "rows" ? context.rows : context.blocked;
   const operands = inputs.map((input, index) =>
-    input === undefined ? undefined : like[index] ? context.blocked(index) : context.plain(index),
+    input === undefined ? undefined : like[index] ? held(index) : context.plain(index),
   );
-  return [{ blocked: b.op(node.op, operands, attributes) }];
+  const result = b.op(node.op, operands, attributes);
+  return [prescribed === "rows" ? { rows: result } : { blocked: result }];
 };
 
 /** GlobalAveragePool(x [N, C, H, W]) -> [N, C, 1, 1] */

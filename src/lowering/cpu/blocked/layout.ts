@@ -1,6 +1,7 @@
 import { type GraphBuilder, operatorKey, type Value } from "../../../graph/index.js";
 import { type Attributes, int, type Node } from "../../../onnx/types.js";
 import { cropSpatial } from "../../shared/convolution.js";
+import type { MatrixForm } from "./matrices.js";
 
 /**
  * Tensors in blocks of channels. Where ONNX holds [N, C, H, W], ONNX Runtime's fast convolutions (domain com.microsoft.nchwc, in every published build) hold
@@ -12,8 +13,11 @@ import { cropSpatial } from "../../shared/convolution.js";
  */
 export const blockedDomain = "com.microsoft.nchwc";
 
-/** A result of a blocked rule, in either form. */
-export type Placed = { readonly blocked: Value } | { readonly plain: Value };
+/** A result of a blocked rule, in one of the forms; a matrix in blocks of its columns, or of its rows. */
+export type Placed = { readonly blocked: Value } | { readonly rows: Value } | { readonly plain: Value };
+
+export const placedValue = (placed: Placed): Value =>
+  "blocked" in placed ? placed.blocked : "rows" in placed ? placed.rows : placed.plain;
 
 /** What a blocked rule sees of a node. */
 export interface BlockedContext {
@@ -29,8 +33,15 @@ export interface BlockedContext {
   isBlocked(input: number): boolean;
   /** Whether the input is there as ONNX has it. */
   isPlain(input: number): boolean;
-  /** The input in blocks, [N, P, H, W]; converted where it is not there so yet. */
+  /** The form that state prescribes for a node's input or output, and for what is computed from state element by element; see `stateForms`. */
+  inputForm(input: number): MatrixForm | undefined;
+  outputForm(output: number): MatrixForm | undefined;
+  /** The input in blocks, [N, P, H, W], a matrix in blocks of its columns; converted where it is not there so yet. */
   blocked(input: number): Value;
+  /** A matrix in blocks of its rows; converted likewise. */
+  rows(input: number): Value;
+  /** The input as it is there, for what does not depend on the order of elements. */
+  inAnyOrder(input: number): Value;
   /** The input as ONNX has it; converted likewise. */
   plain(input: number): Value;
   /** Whether anything reads that output. */

@@ -35,7 +35,7 @@ export const sumOfSquares: CpuOperator = {
       form: "blocked",
       fits: ({ inputs, block, isBlocked }) => {
         const { shape, dtype } = inputs[0]!;
-        if (block === undefined || dtype !== "float32" || isBlocked(0)) return false;
+        if (block === undefined || dtype !== "float32" || (isBlocked(0) && shape.length !== 2)) return false;
         return dotRow(elementCount(shape), block) !== undefined;
       },
       build: dotProduct,
