@@ -18,8 +18,8 @@ interface AnyRecipe {
 export type CpuRecipe = AnyRecipe &
   (
     | {
-        /** `plain`: on tensors as ONNX holds them. `either`: element by element, on whichever form the inputs have. */
-        readonly form: "plain" | "either";
+        /** `plain`: on tensors as ONNX holds them. `either`: element by element, on whichever form the inputs have. `any order`: on a tensor whose elements stand in any order, in any shape. */
+        readonly form: "plain" | "either" | "any order";
         /** Undefined where the node stays as it is. */
         readonly build: Recipe | undefined;
       }

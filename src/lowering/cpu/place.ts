@@ -42,6 +42,7 @@ export function placeOnCpu(
   };
   const plain = (input: number) => lowered.plain(node.inputs[input]!);
   const blocked = (input: number) => lowered.blocked(node.inputs[input]!);
+  const inAnyOrder = (input: number) => lowered.inAnyOrder(node.inputs[input]!);
   const context = (block: number): BlockedContext => ({
     ...view,
     b,
@@ -50,7 +51,7 @@ export function placeOnCpu(
     outputForm: (output) => forms.get(node.outputs[output] ?? ""),
     blocked,
     rows: (input) => lowered.rows(node.inputs[input]!),
-    inAnyOrder: (input) => lowered.inAnyOrder(node.inputs[input]!),
+    inAnyOrder,
     plain,
     needs,
   });
@@ -61,7 +62,7 @@ export function placeOnCpu(
     if (recipe.form === "blocked") return recipe.build(context(channelBlock!));
     const { attributes } = node;
     const onBlocks = recipe.form === "either" && inputs.some((_, input) => view.isBlocked(input));
-    const take = onBlocks ? blocked : plain;
+    const take = onBlocks ? blocked : recipe.form === "any order" ? inAnyOrder : plain;
     return recipe
       .build?.({ b, node, attributes, outputs, needs, inputs: inputs.map((type, input) => type && take(input)) })
       .map((value) => value && (onBlocks ? { blocked: value } : { plain: value }));

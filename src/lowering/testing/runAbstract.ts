@@ -32,16 +32,16 @@ export async function runAbstract(
   return graph.outputs.map(({ name }) => results.get(name) as Float32Array);
 }
 
-/** Runs a graph of ONNX operators, by default on ONNX Runtime's CPU provider; returns the data of its outputs by name. */
+/** Runs a graph of ONNX Runtime's operators, by default on its CPU provider; returns the data of its outputs by name. */
 export async function runGraph(
   graph: Graph,
   inputs: ReadonlyMap<string, Tensor>,
   provider: Target = "cpu",
-): Promise<ReadonlyMap<string, Tensor["data"]>> {
-  const opsets = new Map([
+  opsets: ReadonlyMap<string, number> = new Map([
     ["", 21],
     ["com.microsoft", 1],
-  ]);
+  ]),
+): Promise<ReadonlyMap<string, Tensor["data"]>> {
   const model = { graph, irVersion: 10, opsets, producerName: "isonorm", producerVersion: "", metadata: new Map() };
   const session = await InferenceSession.create(encode(model), {
     intraOpNumThreads: 1,

@@ -18,7 +18,8 @@ function scaleByChannel(b: GraphBuilder, x: Value, gain: Value, shift?: Value, a
 
 /** Mean by channel, over each image's positions first. x: blocked [N, P, H, W]; returns [P] */
 function meanByChannel(b: GraphBuilder, x: Value): Value {
-  return b.mean(blockedOp(b, "GlobalAveragePool", [x], {}), [0, 2, 3]);
+  const means = blockedOp(b, "GlobalAveragePool", [x], {});
+  return x.shape[0] === 1 ? b.reshape(means, [x.shape[1]!]) : b.mean(means, [0, 2, 3]);
 }
 
 /** Vectors of the node's inputs with zeros behind them for the lanes without a channel. */

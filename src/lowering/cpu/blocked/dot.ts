@@ -21,7 +21,9 @@ function dotOfImages(b: GraphBuilder, x: Value, y: Value): Value {
 
 /** Sum of x y by channel, over each image's positions first. x, y: blocked [N, P, H, W]; returns [P] */
 export function sumProductByChannel(b: GraphBuilder, x: Value, y: Value): Value {
-  return b.sum(b.reshape(dotOfImages(b, x, y), x.shape.slice(0, 2)), [0]);
+  const [images, channels] = x.shape as [number, number];
+  const dots = dotOfImages(b, x, y);
+  return images === 1 ? b.reshape(dots, [channels]) : b.sum(b.reshape(dots, [images, channels]), [0]);
 }
 
 /** Length of the rows in which the squares of so many elements are summed; undefined where they make no whole blocks, or a prime number of them, which would make as many sums as lanes. */

@@ -1,0 +1,144 @@
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { TableStatistics } from "../data/core.js";
+import { shapeInBlocks } from "../lowering/index.js";
+import { largestError } from "../lowering/testing/runAbstract.js";
+import { analyseScaleInvariance } from "../method/index.js";
+import { randomTensor } from "../method/testing/run.js";
+import { mlp } from "../models/index.js";
+import { encode, type Model, type Tensor } from "../onnx/index.js";
+import { adam, sgd } from "../optim/index.js";
+import { type CompiledStep, compileStep, measureChannelBlock, nextName, StepRunner, slotName } from "./index.js";
+import { fromOrder, toOrder } from "./stateOrder.js";
+
+describe("a matrix in blocks", () => {
+  const data = Float32Array.from({ length: 24 }, (_, index) => index);
+
+  it("has the elements of a block's rows, or columns, side by side", () => {
+    expect([...toOrder(data, [4, 6], { form: "rows", block: 2 })]).toEqual([
+      0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11, 12, 18, 13, 19, 14, 20, 15, 21, 16, 22, 17, 23,
+    ]);
+    expect([...toOrder(data, [4, 6], { form: "columns", block: 2 })]).toEqual([
+      0, 1, 6, 7, 12, 13, 18, 19, 2, 3, 8, 9, 14, 15, 20, 21, 4, 5, 10, 11, 16, 17, 22, 23,
+    ]);
+  });
+
+  it.each(["rows", "columns"] as const)("comes back from its %s as it was", (form) => {
+    const order = { form, block: 2 };
+    expect(fromOrder(toOrder(data, [4, 6], order), [4, 6], order)).toEqual(data);
+  });
+});
+
+const channelBlock = await measureChannelBlock({ createSession: InferenceSession.create, Tensor: OrtTensor });
+const [batch, columns, width, classes] = [64, 192, 256, 3];
+const numeric = Array.from({ length: columns }, (_, index) => `c${index}`);
+const column = { mean: 0, std: 1, range: 1, missing: false };
+const statistics: TableStatistics = { kind: "table", numeric: numeric.map(() => column) };
+const records = randomTensor([batch, columns], 1).data;
+const targets = Float32Array.from({ length: batch * classes }, (_, i) => (i % 4 === 0 ? 1 : 0));
+const rates = { elr: 1e-3, lr: 0.05 };
+const weights = ["layer1.linear.weight", "layer2.linear.weight"];
+
+describe.skipIf(channelBlock === undefined)("a step that holds weights in blocks", () => {
+  let model: Model;
+  beforeAll(() => {
+    const head = { scale: 4, norm: "tensor", features: "raw" } as const;
+    model = mlp({ hidden: [width, width] }).build({ shape: [columns], classes, seed: 1, head });
+  });
+  const compile = (inBlocks: boolean, changed: Partial<Parameters<typeof compileStep>[1]> = {}): CompiledStep =>
+    compileStep(model, {
+      input: { kind: "table", numeric, categorical: [] },
+      statistics,
+      classes,
+      batchSize: batch,
+      proofs: analyseScaleInvariance(model.graph),
+      optimizer: sgd(),
+      fixedNorm: "tensor",
+      baseRule: "sgd",
+      weightDecay: 0,
+      clip: undefined,
+      ema: undefined,
+      seed: 0,
+      target: "cpu",
+      channelBlock: inBlocks ? channelBlock : undefined,
+      ...changed,
+    });
+  const start = async (step: CompiledStep, state: ReadonlyMap<string, Tensor> = new Map()): Promise<StepRunner> => {
+    const bytes = encode({ ...model, graph: step.graph, opsets: step.opsets });
+    const session = await InferenceSession.create(bytes, { intraOpNumThreads: 1, logSeverityLevel: 4 });
+    return new StepRunner({ session, Tensor: OrtTensor }, step, state);
+  };
+  const take = async (runner: StepRunner, step: CompiledStep, from: number, to: number): Promise<number> => {
+    let loss = 0;
+    for (let index = from; index < to; index++) {
+      const result = await runner.run(records, targets, { ...rates, ...step.scalars(index) });
+      expect(result.finite).toBe(true);
+      loss = result.loss;
+    }
+    return loss;
+  };
+  const heldBy = (step: CompiledStep): readonly string[] =>
+    step.stateInputs.filter(({ order }) => order).map(({ name }) => name);
+
+  it("holds the linear layers' weights and what the optimizer keeps of them so, and nothing else", () => {
+    const step = compile(true, { ema: 0.9 });
+    const kept = ["", "#momentum", "#average"].flatMap((part) => weights.map((name) => name + part));
+    expect([...heldBy(step)].sort()).toEqual(kept.sort());
+    const input = step.graph.inputs.find(({ name }) => name === weights[0])!;
+    expect(input.shape).toEqual(shapeInBlocks([width, columns], "rows"));
+    expect(step.graph.outputs.map(({ name }) => name)).toContain(nextName(slotName(weights[0]!, "momentum")));
+    expect(step.state.find(({ name }) => name === weights[0])!.initial.shape).toEqual([width, columns]);
+    expect(heldBy(compile(false))).toEqual([]);
+  });
+
+  it("leaves alone weights whose channels keep norms of their own", () => {
+    expect(heldBy(compile(true, { fixedNorm: "channel" }))).toEqual([]);
+  });
+
+  it.each([
+    ["the method", {}],
+    ["a step by angle, Adam", { optimizer: adam(), baseRule: "angular" as const }],
+    ["an average and clipped gradients", { ema: 0.9, clip: 0.1 }],
+    ["plain steps with weight decay", { fixedNorm: "none" as const, weightDecay: 1e-2 }],
+  ])("takes the same steps as one that does not: %s", async (_, changed) => {
+    const [inBlocks, plain] = [compile(true, changed), compile(false, changed)];
+    expect(heldBy(inBlocks).length).toBeGreaterThan(0);
+    const [actual, expected] = [await start(inBlocks), await start(plain)];
+    expect(await take(actual, inBlocks, 0, 5)).toBeCloseTo(await take(expected, plain, 0, 5), 5);
+    const [is, should] = [await actual.snapshot(), await expected.snapshot()];
+    expect([...is.keys()].sort()).toEqual([...should.keys()].sort());
+    for (const [name, { data, shape }] of should) {
+      expect(is.get(name)!.shape).toEqual(shape);
+      expect(largestError(is.get(name)!.data as Float32Array, data as Float32Array), name).toBeLessThan(1e-5);
+    }
+    // The weights moved by a hundred times that.
+    const first = model.graph.initializers.get(weights[0]!)!.data as Float32Array;
+    expect(largestError(is.get(weights[0]!)!.data as Float32Array, first)).toBeGreaterThan(1e-3);
+  });
+
+  it("goes on from a snapshot as if it had never stopped, and from one of a machine without blocks", async () => {
+    const [inBlocks, plain] = [compile(true), compile(false)];
+    const [whole, early] = [await start(inBlocks), await start(inBlocks)];
+    await take(whole, inBlocks, 0, 4);
+    await take(early, inBlocks, 0, 2);
+    const late = await start(inBlocks, await early.snapshot());
+    await take(late, inBlocks, 2, 4);
+    expect(await late.snapshot()).toEqual(await whole.snapshot());
+
+    const elsewhere = await start(plain);
+    await take(elsewhere, plain, 0, 2);
+    const moved = await elsewhere.snapshot();
+    expect(await (await start(inBlocks, moved)).snapshot()).toEqual(moved);
+  });
+
+  it("shows evaluation what a snapshot has", async () => {
+    const step = compile(true);
+    const runner = await start(step);
+    await take(runner, step, 0, 1);
+    const snapshot = await runner.snapshot();
+    for (const [name, { data, dims }] of runner.present()) {
+      expect(data, name).toEqual(snapshot.get(name)!.data);
+      expect(dims, name).toEqual(snapshot.get(name)!.shape);
+    }
+  });
+});
