@@ -12,7 +12,7 @@ import { stateForms, weightForms } from "./stateForms.js";
 
 const measured = await measureChannelBlock({ createSession: InferenceSession.create, Tensor: OrtTensor });
 const block = measured ?? 16;
-const [rows, features, outputs] = [64, 192, 224];
+const [rows, features, outputs] = [64, 320, 352];
 
 interface Layer {
   /** Whether the weight is [outputs, features], as PyTorch has it, or [features, outputs]. */
@@ -135,6 +135,19 @@ describe("the form of a weight", () => {
     expect(weight({ outputsFirst: true, bias: [rows, 1] })).toBeUndefined();
     // Whole blocks, but little work.
     expect(weight({ outputsFirst: true, batch: 16 })).toBeUndefined();
+  });
+
+  it.each([
+    ["narrow", 64, false, undefined],
+    ["narrow, before batch normalisation", 64, true, "rows"],
+    ["wide", 320, false, "rows"],
+  ])("depends on what blocks save: %s", (_, width, normalised, expected) => {
+    const b = new GraphBuilder();
+    const x = b.input("x", "float32", [1024, width]);
+    const y = b.op("Gemm", [x, b.input("w", "float32", [width, width])], { transB: int(1) });
+    const vector = b.input("vector", "float32", [width]);
+    b.output("y", normalised ? b.abstract("BatchNormTraining", [y, vector, vector])[0]! : b.relu(y));
+    expect(weightForms(b.finish("layer"), new Map([["", 21]]), ["w"], 16).get("w")).toBe(expected);
   });
 
   it("is its own where something else reads the weight", () => {

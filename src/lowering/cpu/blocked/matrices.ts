@@ -30,10 +30,10 @@ const mostRows = 32;
 
 /** x [R, C] in blocks. */
 export function matrixToBlocks(b: GraphBuilder, x: Value, form: MatrixForm): Value {
-  const shape = shapeInBlocks(x.shape, form);
-  const [rows, columns] = x.shape as [number, number];
-  if (form === "rows") return interleave(b, b.reshape(x, shape));
-  return b.reshape(interleaveLast(b, b.reshape(x, [1, 1, rows, columns])), shape);
+  const [images, lanes, height, width] = shapeInBlocks(x.shape, form) as [number, number, number, number];
+  return form === "rows"
+    ? interleave(b, b.reshape(x, [images, lanes, height, width]))
+    : interleaveLast(b, b.reshape(x, [images, height, width, lanes]));
 }
 
 /** A matrix in blocks as ONNX has it, `shape`. */
