@@ -6,6 +6,8 @@
  * numbers: as easy as 1, 2, 3", SC 2011). Both are fixed for ever: every seed in every run.json depends on them.
  */
 
+import { philoxBlocks } from "./philoxBlocks.js";
+
 /** A part of a seed: a word that names the purpose, or a number (a seed, an epoch, an index). */
 export type SeedPart = string | number;
 
@@ -113,13 +115,21 @@ function multiplyHigh(aHigh: number, aLow: number, b: number): number {
 /** A multiple of 2^-53 in [0, 1), from the upper 27 and 26 bits of two random numbers. */
 const toUniform = (high: number, low: number): number => ((high >>> 5) * 0x4000000 + (low >>> 6)) / 0x20000000000000;
 
+/** A stream that has drawn so many blocks one by one draws more at a time. */
+const shortStream = 16;
+const blocksAtOnce = 64;
+
 /** A stream of random numbers under one key; `at` moves to the start of one of its 2^64 streams, which costs next to nothing. */
 export class Random {
   readonly #key0: number;
   readonly #key1: number;
   readonly #counter = new Uint32Array(4);
-  readonly #block = new Uint32Array(4);
-  #left = 0;
+  /** Numbers drawn and not yet given out: those from `#next` to `#end`. */
+  #words = new Uint32Array(4);
+  #next = 0;
+  #end = 0;
+  /** Blocks drawn one by one since the stream's start. */
+  #single = 0;
   #spare: number | undefined;
 
   /** @param parts - what the numbers are for, for instance (seed, "augment") */
@@ -141,22 +151,30 @@ export class Random {
     this.#counter[1] = 0;
     this.#counter[2] = major;
     this.#counter[3] = minor;
-    this.#left = 0;
+    this.#next = this.#end;
+    this.#single = 0;
     this.#spare = undefined;
     return this;
   }
 
   /** An integer in [0, 2^32). */
   uint32(): number {
-    if (this.#left === 0) this.#draw();
-    return this.#block[4 - this.#left--]!;
+    if (this.#next === this.#end) this.#draw();
+    return this.#words[this.#next++]!;
   }
 
   #draw(): void {
-    philox(this.#counter, this.#key0, this.#key1, this.#block);
-    this.#counter[0]!++;
-    if (this.#counter[0] === 0) this.#counter[1]!++;
-    this.#left = 4;
+    const many = this.#single < shortStream ? null : philoxBlocks();
+    const count = many ? blocksAtOnce : 1;
+    if (this.#words.length < 4 * count) this.#words = new Uint32Array(4 * count);
+    if (many) this.#words.set(many(count, this.#counter, this.#key0, this.#key1));
+    else philox(this.#counter, this.#key0, this.#key1, this.#words);
+    const before = this.#counter[0]!;
+    this.#counter[0]! += count;
+    if (this.#counter[0]! < before) this.#counter[1]!++;
+    this.#single++;
+    this.#next = 0;
+    this.#end = 4 * count;
   }
 
   /** A multiple of 2^-53 in [0, 1). */
@@ -184,14 +202,15 @@ export class Random {
       return spare;
     }
     for (;;) {
-      // Two uniform numbers at once: mostly they are a whole block.
+      if (this.#next === this.#end) this.#draw();
+      const [words, next] = [this.#words, this.#next];
       let u: number;
       let v: number;
-      if (this.#left === 0) {
-        this.#draw();
-        this.#left = 0;
-        u = 2 * toUniform(this.#block[0]!, this.#block[1]!) - 1;
-        v = 2 * toUniform(this.#block[2]!, this.#block[3]!) - 1;
+      if (this.#end - next >= 4) {
+        // Two uniform numbers at once.
+        this.#next = next + 4;
+        u = 2 * toUniform(words[next]!, words[next + 1]!) - 1;
+        v = 2 * toUniform(words[next + 2]!, words[next + 3]!) - 1;
       } else {
         u = 2 * this.uniform() - 1;
         v = 2 * this.uniform() - 1;
