@@ -5,8 +5,9 @@ import { Random } from "../data/core.js";
 import { inspectModel } from "../inspect/index.js";
 import { analyseScaleInvariance } from "../method/index.js";
 import { encode, type Graph, type Model, type Tensor } from "../onnx/index.js";
-import { adam, sgd } from "../optim/index.js";
+import { adam } from "../optim/index.js";
 import { type CompiledStep, compileEvaluation, compileStep, StepRunner } from "../train/index.js";
+import { methodOptions } from "../train/testing/stepOptions.js";
 import { type Architecture, efficientnetB0, mobilenetV2, resnet18, resnet34, resnet50, vitTiny } from "./index.js";
 import { toMultipleOf8 } from "./mobileNet.js";
 
@@ -27,14 +28,8 @@ const compile = (model: Model, optimizer: keyof typeof rates): CompiledStep =>
     classes,
     batchSize: batch,
     proofs: analyseScaleInvariance(model.graph),
-    optimizer: optimizer === "sgd" ? sgd() : adam(),
-    fixedNorm: "tensor",
-    baseRule: optimizer === "sgd" ? "sgd" : "angular",
-    weightDecay: 0,
-    clip: undefined,
-    ema: undefined,
-    seed: 0,
-    target: "cpu",
+    ...methodOptions,
+    ...(optimizer === "adam" ? { optimizer: adam(), baseRule: "angular" } : {}),
   });
 
 const start = async (model: Model, step: CompiledStep, state = new Map<string, Tensor>()): Promise<StepRunner> => {

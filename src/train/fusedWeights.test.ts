@@ -6,10 +6,9 @@ import { randomTensor } from "../method/testing/run.js";
 import { encode, int, type Model, type Tensor } from "../onnx/index.js";
 import { adam, sgd } from "../optim/index.js";
 import { compileStep, StepRunner } from "./index.js";
+import { methodOptions, standardisedTable } from "./testing/stepOptions.js";
 
 const [batch, columns, width, classes] = [8, 4, 6, 3];
-const column = { mean: 0, std: 1, range: 1, missing: false };
-const numeric = Array.from({ length: columns }, (_, index) => `c${index}`);
 
 /** Two matrices in one weight [columns, 2 width], the halves of its output each layer-normalised by itself and multiplied. */
 function network(): Model {
@@ -64,19 +63,14 @@ describe.each<[BaseRule, ReturnType<typeof sgd>]>([
     const proofs = analyseScaleInvariance(model.graph);
     expect(proofs.find(({ name }) => name === "fused")!.matrices).toEqual({ axis: 1, parts: [0, 1] });
     const step = compileStep(model, {
-      input: { kind: "table", numeric, categorical: [] },
-      statistics: { kind: "table", numeric: numeric.map(() => column) },
+      ...standardisedTable(columns),
       classes,
       batchSize: batch,
       proofs,
+      ...methodOptions,
       optimizer,
-      fixedNorm: "tensor",
       baseRule,
-      weightDecay: 0,
-      clip: undefined,
       ema: 0.9,
-      seed: 0,
-      target: "cpu",
     });
     const start = model.graph.initializers.get("fused")!;
     const session = await InferenceSession.create(encode({ ...model, graph: step.graph, opsets: step.opsets }), {

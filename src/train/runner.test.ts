@@ -1,11 +1,10 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { beforeAll, describe, expect, it } from "vitest";
-import { makeDataset, type TableStatistics } from "../data/core.js";
+import { makeDataset } from "../data/core.js";
 import { analyseScaleInvariance } from "../method/index.js";
 import { randomTensor } from "../method/testing/run.js";
 import { mlp } from "../models/index.js";
 import { encode, type Model, type Tensor } from "../onnx/index.js";
-import { sgd } from "../optim/index.js";
 import {
   type CompiledStep,
   compileEvaluation,
@@ -17,13 +16,12 @@ import {
   StepRunner,
   slotName,
 } from "./index.js";
+import { methodOptions, standardisedTable } from "./testing/stepOptions.js";
 
 const [batch, classes] = [8, 3];
 /** Wide enough that linear layers are updated by themselves. */
 const width = 2100;
-const input = { kind: "table", numeric: ["a", "b"], categorical: [] } as const;
-const column = { mean: 0, std: 1, range: 1, missing: false };
-const statistics: TableStatistics = { kind: "table", numeric: [column, column] };
+const { input, statistics } = standardisedTable(2);
 const records = randomTensor([batch, 2], 1).data;
 const targets = Float32Array.from({ length: batch * classes }, (_, i) => (i % 4 === 0 ? 1 : 0));
 const rates = { elr: 0.01, lr: 0.05 };
@@ -43,14 +41,7 @@ beforeAll(() => {
     classes,
     batchSize: batch,
     proofs: analyseScaleInvariance(model.graph),
-    optimizer: sgd(),
-    fixedNorm: "tensor",
-    baseRule: "sgd",
-    weightDecay: 0,
-    clip: undefined,
-    ema: undefined,
-    seed: 0,
-    target: "cpu",
+    ...methodOptions,
   });
 });
 

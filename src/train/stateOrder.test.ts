@@ -1,15 +1,15 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { TableStatistics } from "../data/core.js";
 import { shapeInBlocks } from "../lowering/index.js";
 import { largestError } from "../lowering/testing/runAbstract.js";
 import { analyseScaleInvariance } from "../method/index.js";
 import { randomTensor } from "../method/testing/run.js";
 import { mlp } from "../models/index.js";
 import { encode, type Model, type Tensor } from "../onnx/index.js";
-import { adam, sgd } from "../optim/index.js";
+import { adam } from "../optim/index.js";
 import { type CompiledStep, compileStep, measureChannelBlock, nextName, StepRunner, slotName } from "./index.js";
 import { fromOrder, toOrder } from "./stateOrder.js";
+import { methodOptions, standardisedTable } from "./testing/stepOptions.js";
 
 describe("a matrix in blocks", () => {
   const data = Float32Array.from({ length: 24 }, (_, index) => index);
@@ -31,9 +31,6 @@ describe("a matrix in blocks", () => {
 
 const channelBlock = await measureChannelBlock({ createSession: InferenceSession.create, Tensor: OrtTensor });
 const [batch, columns, width, classes] = [64, 192, 256, 3];
-const numeric = Array.from({ length: columns }, (_, index) => `c${index}`);
-const column = { mean: 0, std: 1, range: 1, missing: false };
-const statistics: TableStatistics = { kind: "table", numeric: numeric.map(() => column) };
 const records = randomTensor([batch, columns], 1).data;
 const targets = Float32Array.from({ length: batch * classes }, (_, i) => (i % 4 === 0 ? 1 : 0));
 const rates = { elr: 1e-3, lr: 0.05 };
@@ -47,19 +44,11 @@ describe.skipIf(channelBlock === undefined)("a step that holds weights in blocks
   });
   const compile = (inBlocks: boolean, changed: Partial<Parameters<typeof compileStep>[1]> = {}): CompiledStep =>
     compileStep(model, {
-      input: { kind: "table", numeric, categorical: [] },
-      statistics,
+      ...standardisedTable(columns),
       classes,
       batchSize: batch,
       proofs: analyseScaleInvariance(model.graph),
-      optimizer: sgd(),
-      fixedNorm: "tensor",
-      baseRule: "sgd",
-      weightDecay: 0,
-      clip: undefined,
-      ema: undefined,
-      seed: 0,
-      target: "cpu",
+      ...methodOptions,
       channelBlock: inBlocks ? channelBlock : undefined,
       ...changed,
     });
