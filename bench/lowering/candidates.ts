@@ -54,7 +54,7 @@ export function candidate(recipe: CpuRecipe, view: NodeView): Candidate {
   const all = () => view.inputs.map((_, input) => plain(input));
   if (recipe.form === "blocked") {
     const noForm = () => undefined;
-    const forms = { inputForm: noForm, outputForm: noForm, rows: plain, inAnyOrder: plain };
+    const forms = { inputForm: noForm, outputForm: noForm, matrix: plain, inAnyOrder: plain };
     const context = { ...view, ...forms, b, block: view.block!, plain, blocked, needs: () => true };
     for (const placed of recipe.build(context)) if (placed) keepFirst(b, placedValue(placed));
   } else if (recipe.build) {

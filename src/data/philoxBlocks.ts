@@ -52,31 +52,22 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
   const locals = ["address", "count", "s0", "s1", "s2", "s3", "key0", "key1"];
   const parameters = locals.length;
   locals.push("c0", "c1", "c2", "c3", "k0", "k1", "rounds", "p0", "p1");
+  const [loop, branchIf, end] = [[0x03, 0x40], [0x0d, 0], [0x0b]];
+  const [isZero, add, subtract, xor] = [[0x45], [0x6a], [0x6b], [0x73]];
+  const [multiply64, shiftRight64, wrap, extend] = [[0x7e], [0x88], [0xa7], [0xad]];
   const get = (name: string): Code => [0x20, locals.indexOf(name)];
   const set = (name: string): Code => [0x21, locals.indexOf(name)];
   const constant = (value: number): Code => [0x41, ...leb(BigInt(value | 0), true)];
-  const [add, subtract, xor, isZero, wrap] = [[0x6a], [0x6b], [0x73], [0x45], [0xa7]];
+  const constant64 = (value: number): Code => [0x42, ...leb(BigInt(value), true)];
   const put = (name: string, ...value: Code[]): Code => [...value.flat(), ...set(name)];
   const store = (name: string, offset: number): Code => [...get("address"), ...get(name), 0x36, 2, offset];
   /** `name` times a constant, 64 bits; both unsigned */
-  const product = (name: string, factor: number): Code => [
-    ...get(name),
-    0xad,
-    0x42,
-    ...leb(BigInt(factor), true),
-    0x7e,
-  ];
-  const high = (name: string): Code => [...get(name), 0x42, 32, 0x88, ...wrap];
-  const low = (name: string): Code => [...get(name), ...wrap];
+  const product = (name: string, factor: number): Code => [get(name), extend, constant64(factor), multiply64].flat();
+  const high = (name: string): Code => [get(name), constant64(32), shiftRight64, wrap].flat();
+  const low = (name: string): Code => [get(name), wrap].flat();
   /** Repeats `body` until `counter`, which starts above 0, has come down to 0. */
-  const countDown = (counter: string, body: Code): Code => [
-    ...[0x03, 0x40],
-    ...body,
-    ...put(counter, get(counter), constant(1), subtract),
-    ...get(counter),
-    ...[0x0d, 0],
-    0x0b,
-  ];
+  const countDown = (counter: string, body: Code): Code =>
+    [loop, body, put(counter, get(counter), constant(1), subtract), get(counter), branchIf, end].flat();
   const round = [
     put("p0", product("c0", 0xd2511f53)),
     put("p1", product("c2", 0xcd9e8d57)),
@@ -98,7 +89,7 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
     // The carry: 1 where s0 came round to 0.
     put("s1", get("s1"), get("s0"), isZero, add),
   ].flat();
-  const code = [2, locals.length - parameters - 2, i32, 2, i64, ...countDown("count", block), 0x0b];
+  const code = [2, locals.length - parameters - 2, i32, 2, i64, ...countDown("count", block), ...end];
   const name = (text: string): Code => [text.length, ...new TextEncoder().encode(text)];
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],

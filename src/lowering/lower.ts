@@ -13,7 +13,7 @@ import {
 } from "../graph/index.js";
 import type { Graph, Node, ValueInfo } from "../onnx/types.js";
 import { accumulateInProducts } from "./cpu/accumulate.js";
-import { blockedDomain, fuse, type MatrixForm, shapeInBlocks, stateForms } from "./cpu/blocked/index.js";
+import { blockedDomain, fuse, type MatrixForm, placedMatrix, shapeInBlocks, stateForms } from "./cpu/blocked/index.js";
 import { orderForMemory } from "./cpu/executionOrder.js";
 import { type Costs, cpuOperators, cpuSubstitutes } from "./cpu/index.js";
 import { mergeNorms } from "./cpu/norms.js";
@@ -97,9 +97,7 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
     const placed = target === "cpu" ? placeOnCpu(b, node, inputs, lowered, read, forms, options) : undefined;
     if (placed) {
       for (const { name, result, type, made } of placed)
-        if ("blocked" in result) lowered.setBlocked(name, result.blocked, type);
-        else if ("rows" in result) lowered.setRows(name, result.rows, type);
-        else lowered.setPlain(name, named(result.plain, name, made), type);
+        lowered.place(name, "plain" in result ? { plain: named(result.plain, name, made) } : result, type);
       continue;
     }
     const plain = node.inputs.map((name) => (name === "" ? undefined : lowered.plain(name, node)));
@@ -119,7 +117,8 @@ function replaceAbstract(graph: Graph, target: Target, options: LowerOptions): G
     for (const [name, value, made] of results) lowered.set(name, named(value, name, made));
   }
   for (const { name } of graph.outputs) {
-    const value = lowered.inForm(name, given.get(name));
+    const form = given.get(name);
+    const value = form ? lowered.matrix(name, form) : lowered.plain(name);
     b.markOutput(value.name === name || names.get(value.name) === name ? value : named(value, name, true));
   }
   return renameValues(b.finish(graph.name), names);
@@ -193,9 +192,7 @@ function addInput(
   const sizes = shape?.filter((size) => typeof size === "number");
   if (dtype && sizes && sizes.length === shape?.length) {
     const value = b.input(name, dtype, form ? shapeInBlocks(sizes, form) : sizes);
-    if (!form) lowered.set(name, value);
-    else if (form === "rows") lowered.setRows(name, value, { name, dtype, shape: sizes });
-    else lowered.setBlocked(name, value, { name, dtype, shape: sizes });
+    lowered.place(name, form ? placedMatrix(form, value) : { plain: value }, { name, dtype, shape: sizes });
     return;
   }
   throw new IsonormError(

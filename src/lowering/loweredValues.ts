@@ -1,7 +1,14 @@
 import { IsonormError } from "../errors.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import type { Node } from "../onnx/types.js";
-import { fromBlocks, type MatrixForm, matrixFromBlocks, matrixToBlocks, toBlocks } from "./cpu/blocked/index.js";
+import {
+  fromBlocks,
+  type MatrixForm,
+  matrixFromBlocks,
+  matrixToBlocks,
+  type Placed,
+  toBlocks,
+} from "./cpu/blocked/index.js";
 
 /**
  * Values of the lowered graph by the name that they have in the graph that is lowered, as ONNX holds them ("plain"), in blocks of channels, or both; a matrix in blocks of its columns, which count as channels,
@@ -23,25 +30,15 @@ export class LoweredValues {
 
   /** A value that is as it was: of that name and plain. */
   set(name: string, value: Value): void {
-    this.#types.set(name, value);
-    this.#plain.set(name, value);
+    this.place(name, { plain: value }, value);
   }
 
   /** @param type - the type that the value has in the graph that is lowered */
-  setPlain(name: string, value: Value, type: Value): void {
+  place(name: string, placed: Placed, type: Value): void {
     this.#types.set(name, type);
-    this.#plain.set(name, value);
-  }
-
-  setBlocked(name: string, value: Value, type: Value): void {
-    this.#types.set(name, type);
-    this.#blocked.set(name, value);
-  }
-
-  /** @param value - a matrix with its rows in blocks */
-  setRows(name: string, value: Value, type: Value): void {
-    this.#types.set(name, type);
-    this.#rows.set(name, value);
+    if ("plain" in placed) this.#plain.set(name, placed.plain);
+    else if ("rows" in placed) this.#rows.set(name, placed.rows);
+    else this.#blocked.set(name, placed.blocked);
   }
 
   /**
@@ -95,8 +92,7 @@ export class LoweredValues {
     return value;
   }
 
-  /** A matrix with its rows in blocks. */
-  rows(name: string): Value {
+  #inRows(name: string): Value {
     let value = this.#rows.get(name);
     if (!value) {
       value = matrixToBlocks(this.#b, this.plain(name), "rows");
@@ -111,9 +107,8 @@ export class LoweredValues {
     return this.#plain.get(name) ?? this.#rows.get(name) ?? (matrix ? this.blocked(name) : this.plain(name));
   }
 
-  /** A value in the form that state has, plain where it has none. */
-  inForm(name: string, form: MatrixForm | undefined): Value {
-    if (form === undefined) return this.plain(name);
-    return form === "rows" ? this.rows(name) : this.blocked(name);
+  /** A matrix with its rows or columns in blocks. */
+  matrix(name: string, form: MatrixForm): Value {
+    return form === "rows" ? this.#inRows(name) : this.blocked(name);
   }
 }

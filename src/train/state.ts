@@ -1,5 +1,5 @@
+import type { MatrixOrder } from "../lowering/index.js";
 import type { Tensor } from "../onnx/types.js";
-import type { MatrixOrder } from "./stateOrder.js";
 
 /** What a state tensor is for. */
 export type StateRole =

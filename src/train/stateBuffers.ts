@@ -1,8 +1,8 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { GraphBuilder } from "../graph/index.js";
+import { fromOrder, toOrder } from "../lowering/index.js";
 import { elementCount, type Graph, type Tensor } from "../onnx/types.js";
 import { nextName, type StateInput, type StateTensor } from "./state.js";
-import { fromOrder, type MatrixOrder, toOrder } from "./stateOrder.js";
 import type { CompiledStep } from "./step.js";
 
 /**
@@ -75,10 +75,18 @@ export class HostBuffers implements StateBuffers {
 
   present(): Map<string, OrtTensor> {
     const tensors = this.#buffers.flatMap(({ input: { order }, pair }) =>
-      pair[this.#present].parts.map(([of, part]): [string, OrtTensor] => [
-        of.name,
-        order ? new this.#Tensor("float32", ownOrder(part, of, order), of.initial.shape) : part,
-      ]),
+      pair[this.#present].parts.map(
+        ([
+          {
+            name,
+            initial: { shape },
+          },
+          part,
+        ]): [string, OrtTensor] => {
+          if (!order) return [name, part];
+          return [name, new this.#Tensor("float32", fromOrder(part.data as Float32Array, shape, order), shape)];
+        },
+      ),
     );
     return new Map(tensors);
   }
@@ -94,26 +102,17 @@ export class HostBuffers implements StateBuffers {
   }
 
   async snapshot(): Promise<Map<string, Tensor>> {
-    const copies = this.#buffers.flatMap(({ input: { order }, pair }) =>
-      pair[this.#present].parts.map(([of, part]): [string, Float32Array] => [
-        of.name,
-        order ? ownOrder(part, of, order) : Float32Array.from(part.data as Float32Array),
-      ]),
-    );
-    const data = new Map(copies);
+    const present = this.present();
     return new Map(
       this.#step.state.map(({ name, initial }) => [
         name,
-        { dtype: "float32", shape: initial.shape, data: data.get(name)! },
+        { dtype: "float32", shape: initial.shape, data: Float32Array.from(present.get(name)!.data as Float32Array) },
       ]),
     );
   }
 
   async release(): Promise<void> {}
 }
-
-const ownOrder = (part: OrtTensor, of: StateTensor, order: MatrixOrder): Float32Array =>
-  fromOrder(part.data as Float32Array, of.initial.shape, order);
 
 /** Sessions of {@link copyGraph} that bring tensors to a device and back: onnxruntime-node's tensors on a device cannot be read otherwise. */
 export interface CopySessions {

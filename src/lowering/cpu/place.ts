@@ -50,7 +50,7 @@ export function placeOnCpu(
     inputForm: (input) => forms.get(node.inputs[input] ?? ""),
     outputForm: (output) => forms.get(node.outputs[output] ?? ""),
     blocked,
-    rows: (input) => lowered.rows(node.inputs[input]!),
+    matrix: (input, form) => lowered.matrix(node.inputs[input]!, form),
     inAnyOrder,
     plain,
     needs,

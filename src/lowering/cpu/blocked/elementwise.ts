@@ -1,6 +1,6 @@
 import { sameShape } from "../../../graph/index.js";
 import { elementCount } from "../../../onnx/types.js";
-import { type BlockedRule, blockedOp, canBlock, sliceAxis } from "./layout.js";
+import { type BlockedRule, blockedOp, canBlock, placedMatrix, sliceAxis } from "./layout.js";
 
 /** Operators element by element that keep finite lanes finite: lanes without a channel may go through them. */
 const total = [
@@ -63,12 +63,12 @@ const elementwise: BlockedRule = (context) => {
   if (!fits || (!whole && partial.includes(node.op))) return undefined;
   if (inputs.some((input, index) => like[index] && input!.dtype !== "float32" && !context.isBlocked(index)))
     return undefined;
-  const held = prescribed === "rows" ? context.rows : context.blocked;
+  const held = (index: number) => (prescribed ? context.matrix(index, prescribed) : context.blocked(index));
   const operands = inputs.map((input, index) =>
     input === undefined ? undefined : like[index] ? held(index) : context.plain(index),
   );
   const result = b.op(node.op, operands, attributes);
-  return [prescribed === "rows" ? { rows: result } : { blocked: result }];
+  return [prescribed ? placedMatrix(prescribed, result) : { blocked: result }];
 };
 
 /** GlobalAveragePool(x [N, C, H, W]) -> [N, C, 1, 1] */

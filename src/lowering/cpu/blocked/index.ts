@@ -6,6 +6,7 @@ import { matrixProduct } from "./product.js";
 export { fuse } from "./fuse.js";
 export * from "./layout.js";
 export * from "./matrices.js";
+export * from "./matrixOrder.js";
 export { stateForms, weightForms } from "./stateForms.js";
 
 /** What is computed on blocked values wherever it can be, by operator; those that have a choice are in `../operators.ts`. */

@@ -19,6 +19,10 @@ export type Placed = { readonly blocked: Value } | { readonly rows: Value } | { 
 export const placedValue = (placed: Placed): Value =>
   "blocked" in placed ? placed.blocked : "rows" in placed ? placed.rows : placed.plain;
 
+/** A matrix in blocks. */
+export const placedMatrix = (form: MatrixForm, value: Value): Placed =>
+  form === "rows" ? { rows: value } : { blocked: value };
+
 /** What a blocked rule sees of a node. */
 export interface BlockedContext {
   readonly b: GraphBuilder;
@@ -38,8 +42,8 @@ export interface BlockedContext {
   outputForm(output: number): MatrixForm | undefined;
   /** The input in blocks, [N, P, H, W], a matrix in blocks of its columns; converted where it is not there so yet. */
   blocked(input: number): Value;
-  /** A matrix in blocks of its rows; converted likewise. */
-  rows(input: number): Value;
+  /** A matrix in blocks of its rows or columns; converted likewise. */
+  matrix(input: number, form: MatrixForm): Value;
   /** The input as it is there, for what does not depend on the order of elements. */
   inAnyOrder(input: number): Value;
   /** The input as ONNX has it; converted likewise. */

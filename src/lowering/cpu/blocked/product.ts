@@ -1,6 +1,6 @@
 import { attributeFloat, attributeInt, sameShape, type Value } from "../../../graph/index.js";
 import { type Attributes, ints } from "../../../onnx/types.js";
-import { type BlockedContext, type BlockedRule, blockedOp } from "./layout.js";
+import { type BlockedContext, type BlockedRule, blockedOp, placedMatrix } from "./layout.js";
 import { hasForm, type MatrixForm, transposedForm } from "./matrices.js";
 
 /**
@@ -17,28 +17,25 @@ export const matrixProduct: BlockedRule = (context) => {
   const form = productForm(context);
   if (!form) return undefined;
   const { b, attributes } = context;
-  const operand = (input: number, transposed: string): Value => {
-    const stored = attributeInt(attributes, transposed, 0) ? transposedForm(form) : form;
-    return stored === "rows" ? context.rows(input) : context.blocked(input);
-  };
-  const [left, right] = [operand(0, "transA"), operand(1, "transB")];
+  const left = context.matrix(0, turned(attributes, "transA", form));
+  const right = context.matrix(1, turned(attributes, "transB", form));
   const [image, kernels] = form === "columns" ? [left, right] : [right, left];
   const bias = context.inputs[2] && context.plain(2);
   const maps = b.reshape(kernels, [kernels.shape[1]!, image.shape[1]!, 1, 1]);
-  const result = blockedOp(b, "Conv", [image, maps, bias], { kernel_shape: ints([1, 1]) });
-  return [form === "columns" ? { blocked: result } : { rows: result }];
+  return [placedMatrix(form, blockedOp(b, "Conv", [image, maps, bias], { kernel_shape: ints([1, 1]) }))];
 };
 
 /** The form that a product has where it is computed in blocks: state's, if the product is a weight's gradient, or that of its right factor, if that is a weight. */
 function productForm({ attributes, block, inputs, inputForm, outputForm }: BlockedContext): MatrixForm | undefined {
   const [left, right, bias] = inputs as [Value, Value, Value | undefined];
-  const form = outputForm(0) ?? formWith(attributes, inputForm(1));
+  const weight = inputForm(1);
+  const form = outputForm(0) ?? (weight && turned(attributes, "transB", weight));
   return form && productHasForm(attributes, [left, right, bias], form, block) ? form : undefined;
 }
 
-/** The form of Gemm(A, B) that reads B where it is, in the form `stored`. */
-export function formWith(attributes: Attributes, stored: MatrixForm | undefined): MatrixForm | undefined {
-  return stored && attributeInt(attributes, "transB", 0) ? transposedForm(stored) : stored;
+/** The form of a product's factor by that of the operand which the product may transpose, and the other way round. */
+export function turned(attributes: Attributes, transposed: "transA" | "transB", form: MatrixForm): MatrixForm {
+  return attributeInt(attributes, transposed, 0) ? transposedForm(form) : form;
 }
 
 /** Whether Gemm(A, B, bias) can be computed in that form. A bias goes by maps, which are the product's columns. */
@@ -48,10 +45,10 @@ export function productHasForm(
   form: MatrixForm,
   block: number,
 ): boolean {
-  const stored = (transposed: string) => (attributeInt(attributes, transposed, 0) ? transposedForm(form) : form);
-  if (!hasForm(left, stored("transA"), block) || !hasForm(right, stored("transB"), block)) return false;
+  const [leftForm, rightForm] = [turned(attributes, "transA", form), turned(attributes, "transB", form)];
+  if (!hasForm(left, leftForm, block) || !hasForm(right, rightForm, block)) return false;
   if (attributeFloat(attributes, "alpha", 1) !== 1) return false;
   if (!bias) return true;
-  const maps = right.shape[stored("transB") === "rows" ? 0 : 1];
+  const maps = right.shape[rightForm === "rows" ? 0 : 1];
   return form === "columns" && attributeFloat(attributes, "beta", 1) === 1 && sameShape(bias.shape, [maps!]);
 }

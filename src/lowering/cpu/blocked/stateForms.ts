@@ -1,8 +1,8 @@
-import { attributeInt, consumers, inferGraph, operatorKey, sameShape, type Value } from "../../../graph/index.js";
+import { consumers, inferGraph, operatorKey, sameShape, type Value } from "../../../graph/index.js";
 import type { Graph, Node } from "../../../onnx/types.js";
 import { elementwiseOperators } from "./elementwise.js";
 import type { MatrixForm } from "./matrices.js";
-import { formWith, productHasForm } from "./product.js";
+import { productHasForm, turned } from "./product.js";
 
 /**
  * The form of every matrix that state is computed from element by element, or that is computed from state so: a weight's gradient takes the form in which the weight is held, so that no update changes the order of
@@ -46,22 +46,25 @@ export function weightForms(
   names: readonly string[],
   block: number,
 ): ReadonlyMap<string, MatrixForm> {
-  const values = inferGraph(graph, opsets);
   const readers = consumers(graph);
+  const productsOf = (name: string) =>
+    (readers.get(name) ?? []).filter((node) => operatorKey(node.op, node.domain) === "Gemm");
+  const multiplied = names.filter((name) => productsOf(name).length > 0);
   const forms = new Map<string, MatrixForm>();
-  for (const name of names) {
-    const products = (readers.get(name) ?? []).filter((node) => operatorKey(node.op, node.domain) === "Gemm");
-    const [first] = products;
-    if (!first) continue;
+  if (multiplied.length === 0) return forms;
+  const values = inferGraph(graph, opsets);
+  for (const name of multiplied) {
+    const products = productsOf(name);
+    const first = products[0]!;
     // The forward pass, which comes first, writes blocks of the layer's outputs.
-    const form: MatrixForm = attributeInt(first.attributes, "transB", 0) ? "rows" : "columns";
+    const form = turned(first.attributes, "transB", "columns");
     const normalised = (readers.get(first.outputs[0]!) ?? []).some(isNormalisation);
     if (!isWorthIt(values.get(name)!.shape, values.get(first.outputs[0]!)!.shape[0]!, normalised)) continue;
     const inBlocks = (node: Node): boolean => {
       const [left, right, bias] = node.inputs.map((input) => values.get(input)) as [Value, Value, Value | undefined];
       return (
         node.inputs[0] !== name &&
-        productHasForm(node.attributes, [left, right, bias], formWith(node.attributes, form)!, block)
+        productHasForm(node.attributes, [left, right, bias], turned(node.attributes, "transB", form), block)
       );
     };
     const others = readers.get(name)!.filter((node) => !products.includes(node));
